@@ -1,0 +1,1 @@
+"""The shelf: each folder is a complete OptunaHub package."""

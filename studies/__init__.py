@@ -1,0 +1,1 @@
+"""The plans that ship: each module holds one constant, ``PLAN``."""
