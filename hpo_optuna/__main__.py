@@ -1,0 +1,5 @@
+"""``python -m hpo_optuna``."""
+
+from .cli import main
+
+raise SystemExit(main())

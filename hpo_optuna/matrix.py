@@ -1,0 +1,178 @@
+"""A plan's studies in a database: made, recognised, refused."""
+
+from __future__ import annotations
+
+import copy
+import os
+import platform
+import subprocess
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage
+from optuna.study import Study
+
+from .errors import UserError
+from .notes import describe
+from .plan import ComparisonPlan, sampler_seed
+from .records import StudyRecord, read_study, study_name
+from .registry import make_sampler
+
+FINGERPRINT, PLANNED, PROVENANCE = "fingerprint", "planned", "provenance"
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """One study of a plan, open for asking."""
+
+    study: Study
+    label: str
+    replicate: int
+
+    def record(self) -> StudyRecord:
+        """What the database says of it now."""
+        study = self.study
+        return read_study(study._storage, study._study_id, study.study_name, study.direction, {})
+
+    def unasked(self) -> int | None:
+        """Points that a finite sampler, as a grid, has not yet given to any trial; None for an endless one."""
+        remaining = getattr(self.study.sampler, "remaining", None)
+        return None if remaining is None else int(remaining(self.study))
+
+
+def matrix(plan: ComparisonPlan, only: tuple[str, ...] = ()) -> list[tuple[str, int]]:
+    """(label, replicate) of every study, replicate by replicate.
+
+    Raises:
+        UserError: ``only`` names a label that the plan does not have.
+    """
+    for label in only:
+        if label not in plan.samplers:
+            raise UserError(f"the plan {plan.name} has no sampler {label!r}; it has {', '.join(plan.samplers)}.")
+    labels = [label for label in plan.samplers if not only or label in only]
+    return [(label, replicate) for replicate in range(plan.replicates) for label in labels]
+
+
+def open_studies(plan: ComparisonPlan, storage: BaseStorage, only: tuple[str, ...] = ()) -> list[PlannedStudy]:
+    """Create or load the studies of ``plan``, refusing those that were started with another plan.
+
+    Nothing is created before every stored study has been checked.
+
+    Raises:
+        UserError: naming the field of the fingerprint that differs.
+    """
+    cells = matrix(plan, only)
+    fingerprints = {label: plan.fingerprint(label) for label, _ in cells}
+    stored = {s.study_name: s for s in storage.get_all_studies()}
+    for label, replicate in cells:
+        known = stored.get(plan.study_name(label, replicate))
+        if known is not None:
+            _recognise(known.study_name, known.user_attrs, fingerprints[label], storage, known._study_id)
+    return [_open(plan, storage, label, replicate, fingerprints[label]) for label, replicate in cells]
+
+
+def _recognise(name: str, attrs: dict[str, Any], expected: dict[str, Any], storage: BaseStorage, study_id: int) -> None:
+    if FINGERPRINT not in attrs:
+        if storage.get_all_trials(study_id, deepcopy=False):
+            raise UserError(f"study {name} is in the database but was not made by this tool; choose another plan name.")
+        return
+    for field, value in expected.items():
+        if attrs[FINGERPRINT].get(field) != value:
+            where, old, new = _difference(field, attrs[FINGERPRINT].get(field), value)
+            raise UserError(
+                f"study {name} was started with another {field}: {where} was {old!r}, now {new!r}. "
+                "Restore it, or give the plan another name or another database."
+            )
+
+
+def _difference(path: str, old: Any, new: Any) -> tuple[str, Any, Any]:
+    """The innermost place where two JSON values differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*new, *(k for k in old if k not in new)]:
+            if old.get(key) != new.get(key):
+                return _difference(f"{path}.{key}", old.get(key), new.get(key))
+    return path, old, new
+
+
+def _open(
+    plan: ComparisonPlan, storage: BaseStorage, label: str, replicate: int, fingerprint: dict[str, Any]
+) -> PlannedStudy:
+    spec = plan.samplers[label]
+    study = optuna.create_study(
+        study_name=study_name(plan.name, label, replicate),
+        storage=storage,
+        sampler=make_sampler(spec.name, plan.space, seed=sampler_seed(plan, replicate), **spec.options),
+        pruner=copy.deepcopy(plan.pruner),  # some pruners remember; the plan must not
+        direction=plan.direction,
+        load_if_exists=True,
+    )
+    if FINGERPRINT not in study.user_attrs:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # set_metric_names is experimental in Optuna 5
+            study.set_metric_names([getattr(plan.task, "metric", "score")])
+        study.set_user_attr("label", label)
+        study.set_user_attr("replicate", replicate)
+        study.set_user_attr(FINGERPRINT, fingerprint)  # last: with it, the study is complete
+    return PlannedStudy(study, label, replicate)
+
+
+def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> None:
+    """Write on each study what was planned, by whom it is run, and a note for the dashboard; only what changed."""
+    planned = {"trials": plan.budget.trials, "epochs": plan.budget.epochs, "replicates": plan.replicates}
+    here = provenance(plan)
+    for opened in studies:
+        attrs = opened.study.user_attrs
+        if here not in attrs.get(PROVENANCE, []):
+            opened.study.set_user_attr(PROVENANCE, [*attrs.get(PROVENANCE, []), here])
+        if attrs.get(PLANNED) != planned:
+            from optuna_dashboard import save_note  # imports for seconds, and is needed once
+
+            opened.study.set_user_attr(PLANNED, planned)
+            save_note(opened.study, describe(attrs[FINGERPRINT], planned))
+
+
+def provenance(plan: ComparisonPlan) -> dict[str, Any]:
+    """Versions, commit and device: what else a result may depend on."""
+    task = getattr(plan.task, "provenance", None)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: _version(name) for name in ("hpo-optuna", "optuna", "numpy", "scipy")},
+        **_commit(),
+        **(task() if task is not None else {}),
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> dict[str, Any]:
+    """Commit and dirty flag of the checkout this package lies in, or else of the working directory."""
+    for folder in (Path(__file__).parent, Path.cwd()):
+        try:
+            command = [
+                "git",
+                "-C",
+                str(folder),
+                "status",
+                "--porcelain=v2",
+                "--branch",
+                "--untracked-files=no",
+            ]
+            env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+            out = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=env).stdout
+        except (OSError, subprocess.SubprocessError):
+            continue
+        lines = out.splitlines()
+        commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid")), "unknown")
+        return {"commit": commit, "dirty": any(not line.startswith("#") for line in lines)}
+    return {"commit": None, "dirty": None}

@@ -1,0 +1,166 @@
+"""The HPO object: run, resume, look, report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from optuna.storages import BaseStorage
+from rich.console import Console
+
+from . import records
+from .errors import UserError
+from .matrix import PlannedStudy, annotate, matrix, open_studies
+from .objective import Stop
+from .plan import ComparisonPlan, corners
+from .registry import make_sampler
+from .status import Display, Status
+from .storage import Sweeper, absolute_url, open_storage, this_process
+from .workers import POLL_SECONDS, Crew, prepare_task, quiet_optuna, signals_to, work
+
+
+class HyperparameterOptimizer:
+    """Compares samplers by a plan, with everything that matters in one database.
+
+    Args:
+        plan: what to compare.
+        storage: an SQLAlchemy URL, or an open Optuna storage (one worker only).
+
+    Raises:
+        UserError: the URL is none.
+
+    Example::
+
+        hpo = HyperparameterOptimizer(PLAN, storage="sqlite:///hpo.db")
+        hpo.run(workers=2)  # run again = resume
+        print(hpo.status())
+        hpo.report("report.html")
+    """
+
+    def __init__(self, plan: ComparisonPlan, storage: str | BaseStorage = "sqlite:///hpo.db") -> None:
+        if not isinstance(plan, ComparisonPlan):
+            raise UserError(f"a HyperparameterOptimizer needs a ComparisonPlan, got {plan!r}.")
+        self.plan = plan
+        self.storage = absolute_url(storage) if isinstance(storage, str) else storage
+
+    def run(self, workers: int = 1, *, only: Sequence[str] = (), progress: bool = True) -> Status:
+        """Do what is left of the plan; nothing when nothing is.
+
+        Args:
+            workers: processes on this machine, one training thread each; 1 runs in this process.
+            only: labels of samplers to run; empty for all.
+            progress: whether to draw it.
+
+        Returns:
+            The status at the end.
+
+        Raises:
+            UserError: something in the plan, the data or the database is wrong; nothing was started.
+            StudyStopped: three configurations of a study failed in a row; the other studies were finished first.
+            KeyboardInterrupt: it was interrupted; run again to resume.
+        """
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            raise UserError(f"workers must be a whole number of at least 1, got {workers!r}.")
+        if workers > 1 and not isinstance(self.storage, str):
+            raise UserError(f"{workers} workers need a database URL, since an open storage stays in this process.")
+        only = tuple(only)
+        console = Console(quiet=not progress)
+        self._check(only, workers, console)
+        with quiet_optuna():  # what it would say is in the database: failures with their tracebacks
+            storage = self._open(create=True)
+            studies = open_studies(self.plan, storage, only)
+            annotate(self.plan, studies)
+            stop = Stop()
+            display = Display(lambda: self._status(studies), workers, console)
+            with signals_to(stop), display if progress else nullcontext():
+                tick = display.tick if progress else _nothing
+                if workers == 1:
+                    work(self.plan, storage, only=only, stop=stop, tick=tick)
+                else:
+                    self._work_in_processes(workers, only, stop, tick)
+                self._bury(studies)
+        if stop.requested:
+            raise KeyboardInterrupt
+        return self._status(studies)
+
+    def status(self) -> Status:
+        """What is done, what is left, who is best; changes nothing.
+
+        Raises:
+            UserError: there is no database, or the plan has no study in it.
+        """
+        names = {self.plan.study_name(*cell) for cell in matrix(self.plan)}
+        found = records.read(self._open(create=False), self.plan.name)
+        if not found:
+            raise UserError(f"the database holds no study of the plan {self.plan.name}; start with `hpo-optuna run`.")
+        return Status(self.plan.name, self.plan.budget, tuple(s for s in found if s.name in names))
+
+    def report(self, path: str | Path = "report.html") -> list[Path]:
+        """Write one self-contained HTML page, with a JSON and a CSV file beside it.
+
+        Returns:
+            The files written.
+        """
+        from .report import write_report
+
+        return write_report(self._open(create=False), self.plan.name, Path(path))
+
+    def export(self, path: str | Path) -> Path:
+        """Write all trials to ``path``, a ``.csv`` or ``.parquet`` file."""
+        from .export import export
+
+        return export(self._open(create=False), self.plan.name, Path(path))
+
+    def _check(self, only: tuple[str, ...], workers: int, console: Console) -> None:
+        """Everything that can be wrong before a database is touched or a trial started."""
+        cells = matrix(self.plan, only)
+        check = getattr(self.plan.task, "check", None)
+        if check is not None:
+            for corner in corners(self.plan.space):
+                try:
+                    check(corner)
+                except (ValueError, TypeError) as error:
+                    raise UserError(f"the plan {self.plan.name}: {error}") from error
+        for label in dict.fromkeys(label for label, _ in cells):
+            spec = self.plan.samplers[label]
+            size = getattr(make_sampler(spec.name, self.plan.space, seed=0, **spec.options), "n_points", None)
+            trials = self.plan.budget.trials
+            if size is not None and trials is not None and size != trials:
+                than = f"of which the budget's {trials} are a random sample" if size > trials else "all of them run"
+                console.print(f"{label}: the grid has {size:,} points, {than}.", highlight=False)
+        cores = os.cpu_count() or 1
+        if workers > cores:
+            console.print(f"{workers} workers share {cores} cores; more workers than cores are slower.")
+        prepare_task(self.plan)
+
+    def _open(self, *, create: bool) -> BaseStorage:
+        return open_storage(self.storage, create=create) if isinstance(self.storage, str) else self.storage
+
+    def _status(self, studies: Sequence[PlannedStudy]) -> Status:
+        return Status(self.plan.name, self.plan.budget, tuple(opened.record() for opened in studies))
+
+    @staticmethod
+    def _bury(studies: Sequence[PlannedStudy]) -> None:
+        """End the trials of workers that had to be killed, so that a stopped run leaves none RUNNING."""
+        sweeper = Sweeper()
+        for opened in studies:
+            sweeper.sweep(opened.study)
+
+    def _work_in_processes(self, workers: int, only: tuple[str, ...], stop: Stop, tick: Callable[[], None]) -> None:
+        order = {"plan": self.plan, "url": self.storage, "only": only, "parent": this_process()}
+        crew = Crew(order, workers)
+        try:
+            while crew.attend() and not stop.requested:
+                tick()
+                time.sleep(POLL_SECONDS)
+        finally:
+            crew.dismiss()
+        if not stop.requested:
+            crew.raise_errors()
+
+
+def _nothing() -> None:
+    """No progress drawn."""

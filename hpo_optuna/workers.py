@@ -1,0 +1,322 @@
+"""The one worker function, and the ways to start many of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import cloudpickle
+import optuna
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+
+from .errors import StudyStopped, UserError, WorkerError
+from .matrix import PlannedStudy, open_studies
+from .objective import Objective, Stop
+from .plan import Budget, ComparisonPlan
+from .records import StudyRecord
+from .storage import Process, Sweeper, is_dead, open_storage
+
+INTERRUPTED, GIVEN_UP = 130, 3  # exit codes of a worker
+POLL_SECONDS = 0.2
+MAX_FAILURES = 3  # this many configurations in a row that fail end their study
+MAX_RESTARTS = 100  # of workers that were killed, per run
+# The signals by which a person or a cluster asks a process to end (no SIGHUP on Windows).
+_ASKED = [getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
+LEAVE_SECONDS = 15.0  # what a worker asked to end may take before it is killed
+
+
+def giving_up(record: StudyRecord, first: int) -> str | None:
+    """The last error, if the last ``MAX_FAILURES`` configurations since trial ``first`` all failed; else None.
+
+    A grid tries a failed point again: its tries count as one.
+    """
+    errors: dict[int, str] = {}
+    ended = (t for t in record if t.number >= first and t.end is not None and not t.void)
+    for trial in sorted(ended, key=lambda t: t.number, reverse=True):
+        if trial.finished:
+            return None
+        if trial.error is not None:
+            errors.setdefault(trial.index, trial.error)
+        if len(errors) == MAX_FAILURES:
+            return next(iter(errors.values()))
+    return None
+
+
+@dataclass
+class _Desk:
+    """A worker's view of one study."""
+
+    opened: PlannedStudy
+    objective: Objective
+    first: int  # number of the first trial after this worker came
+    record: StudyRecord = field(init=False)
+
+    def look(self, sweeper: Sweeper) -> bool:
+        """Sweep, read the trial table, and say whether a trial may be asked for."""
+        study = self.opened.study
+        ready = sweeper.sweep(study)
+        self.record = self.opened.record()
+        for trial in self.record:
+            if trial.void and trial.state == "WAITING":
+                _discard(study, trial.number)
+        return ready and self._open()
+
+    def _open(self) -> bool:
+        budget, record = self.objective.plan.budget, self.record
+        if _spent(budget, record) or giving_up(record, self.first) is not None:
+            return False
+        return record.count("WAITING") > 0 or self.opened.unasked() != 0
+
+    @property
+    def running(self) -> int:
+        return self.record.count("RUNNING")
+
+    @property
+    def fraction(self) -> float:
+        return self.objective.plan.budget.fraction(self.record.live, self.record.epochs)
+
+
+def _spent(budget: Budget, record: StudyRecord) -> bool:
+    # WAITING trials are inside the budget, but someone has to run them.
+    taken = record.live - record.count("WAITING")
+    return (budget.trials is not None and taken >= budget.trials) or (
+        budget.epochs is not None and record.epochs >= budget.epochs
+    )
+
+
+def _discard(study: optuna.Study, number: int) -> None:
+    trial = study.get_trials(deepcopy=False)[number]
+    try:
+        study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    except UpdateFinishedTrialError:
+        pass  # another worker was faster
+
+
+def work(
+    plan: ComparisonPlan,
+    storage: BaseStorage,
+    *,
+    only: tuple[str, ...] = (),
+    stop: Stop | None = None,
+    parent: Process | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
+    """Run trials of ``plan`` until its studies are done and no trial of another worker can still come back.
+
+    Any number of processes may do this on one database, on one machine or several.
+
+    Args:
+        plan: what to run; its task must be prepared.
+        storage: the open database.
+        only: labels of samplers to run; empty for all.
+        stop: ends the work early when requested.
+        parent: the process that started this one; when it is gone, the worker finishes its trial and leaves.
+        tick: called after every report and while waiting.
+
+    Raises:
+        StudyStopped: a study's trials keep failing; the others were run to their end first.
+        UserError: the database holds other studies under these names.
+    """
+    stop = stop or Stop()
+    sweeper = Sweeper()
+    desks = [
+        _Desk(
+            opened,
+            Objective(plan, opened.replicate, stop, tick),
+            len(opened.study.get_trials(deepcopy=False)),
+        )
+        for opened in open_studies(plan, storage, only)
+    ]
+    while not stop.requested and not (parent is not None and is_dead(parent)):
+        askable = [desk for desk in desks if desk.look(sweeper)]
+        if askable:
+            _run_one(min(askable, key=lambda desk: (desk.running > 0, desk.fraction)))
+        elif any(desk.running for desk in desks):
+            _wait_for_others(desks)
+        else:
+            break
+        tick()
+    failing = [(d, reason) for d in desks if (reason := giving_up(d.opened.record(), d.first)) is not None]
+    if failing:
+        raise StudyStopped(
+            "\n".join(
+                f"study {desk.opened.study.study_name} was stopped: {MAX_FAILURES} configurations in a row failed, "
+                f"the last with {reason}"
+                for desk, reason in failing
+            )
+        )
+
+
+def _run_one(desk: _Desk) -> None:
+    """One trial of one study, by ``study.optimize``, since only that sends heartbeats."""
+    study, objective = desk.opened.study, desk.objective
+    objective.refused = None
+    try:
+        study.optimize(objective, n_trials=1, catch=(Exception,))
+    except KeyboardInterrupt:
+        objective.stop.requested = True
+    except (UpdateFinishedTrialError, AssertionError):
+        pass  # The trial was taken away while it ran (this worker was suspended): its retry is another's now.
+    except ValueError as error:
+        if not str(error).startswith("Cannot tell"):  # likewise
+            raise
+    if objective.refused is not None and desk.opened.unasked() != 0:
+        raise objective.refused  # not the end of a grid: the sampler is broken
+
+
+def _wait_for_others(desks: Sequence[_Desk]) -> None:
+    time.sleep(POLL_SECONDS)
+    for desk in desks:
+        if desk.running:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are experimental in Optuna 5
+                optuna.storages.fail_stale_trials(desk.opened.study)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Optuna logs errors only inside the block."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+@contextmanager
+def signals_to(stop: Stop) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP request ``stop`` inside the block; only where this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop.request) for number in _ASKED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def work_here(plan: ComparisonPlan, url: str, *, only: tuple[str, ...] = (), parent: Process | None = None) -> None:
+    """What a worker process does: prepare the task, open the database, :func:`work`.
+
+    Raises:
+        KeyboardInterrupt: a signal asked it to end; its trial is queued again.
+    """
+    stop = Stop()
+    with quiet_optuna(), signals_to(stop):
+        prepare_task(plan)
+        work(plan, open_storage(url), only=only, stop=stop, parent=parent)
+    if stop.requested:
+        raise KeyboardInterrupt
+
+
+def work_from_stdin() -> None:
+    """:func:`work_here` with an order of :class:`Crew` read from standard input."""
+    order = cloudpickle.loads(sys.stdin.buffer.read())
+    work_here(order["plan"], order["url"], only=order["only"], parent=order["parent"])
+
+
+def prepare_task(plan: ComparisonPlan) -> None:
+    """Let the task prepare its data, if it has any.
+
+    Raises:
+        UserError: the data are missing or damaged.
+    """
+    prepare = getattr(plan.task, "prepare", None)
+    if prepare is not None:
+        try:
+            prepare()
+        except (ValueError, OSError) as error:
+            raise UserError(str(error)) from error
+
+
+class Crew:
+    """Worker processes on this machine; the dead are replaced."""
+
+    def __init__(self, order: dict[str, Any], size: int) -> None:
+        # Not in argv: the plan may come from a notebook, and the URL may hold a password.
+        self._order = cloudpickle.dumps(order)
+        self._workers = [self._start() for _ in range(size)]
+        self._restarts = 0
+        self._given_up = True
+        self.errors: list[str] = []
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+        log = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the worker
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "hpo_optuna", "worker", "-"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **one_thread, "PYTHONPATH": path},
+        )
+        assert worker.stdin is not None
+        try:
+            worker.stdin.write(self._order)
+            worker.stdin.close()
+        except BrokenPipeError:
+            pass  # it died at once; its exit code says why
+        return worker, log
+
+    def raise_errors(self) -> None:
+        """Say what ended workers that were not asked to end.
+
+        Raises:
+            StudyStopped: a study was given up.
+            WorkerError: a worker failed.
+        """
+        said = list(dict.fromkeys(self.errors))
+        if said:
+            raise (StudyStopped if self._given_up else WorkerError)("\n".join(said))
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that have not ended."""
+        return [worker.pid for worker, _ in self._workers]
+
+    def attend(self) -> bool:
+        """Replace workers that were killed, keep the words of those that failed. False when none is left."""
+        for entry in [e for e in self._workers if e[0].poll() is not None]:
+            worker, log = entry
+            self._workers.remove(entry)
+            code = worker.returncode
+            if code < 0 and -code not in _ASKED and self._restarts < MAX_RESTARTS:
+                self._restarts += 1
+                self._workers.append(self._start())
+            elif code not in (0, INTERRUPTED) and -code not in _ASKED:
+                self._given_up &= code == GIVEN_UP
+                log.seek(0)
+                words = log.read()[-4000:].decode(errors="replace").strip()
+                self.errors.append(words or f"a worker ended with exit code {code}.")
+            log.close()
+        return bool(self._workers)
+
+    def dismiss(self) -> None:
+        """Ask all workers to end, and kill those that do not within seconds."""
+        for worker, _ in self._workers:
+            worker.terminate()
+        deadline = time.monotonic() + LEAVE_SECONDS
+        for worker, log in self._workers:
+            try:
+                worker.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+            log.close()
+        self._workers = []
