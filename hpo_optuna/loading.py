@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -27,15 +28,16 @@ def load_plan(study: str) -> ComparisonPlan:
         UserError: there is no such plan, its file fails, or it holds no PLAN.
     """
     path = Path(study)
+    shipped = {p.stem: p for p in Path(str(files("hpo_optuna.studies"))).glob("[!_]*.py")}
     if path.suffix != ".py":
-        shipped = {p.stem: p for p in Path(str(files("hpo_optuna.studies"))).glob("[!_]*.py")}
         if study not in shipped:
             raise UserError(
                 f"no plan {study!r}: name a file ending in .py, or one that ships: {', '.join(sorted(shipped))}."
             )
         path = shipped[study]
     if not path.is_file():
-        raise UserError(f"there is no plan file {study}.")
+        what = f"the plan {study} is a folder" if path.is_dir() else f"there is no plan file {study}"
+        raise UserError(f"{what}; name a file ending in .py, or a plan that ships: {', '.join(sorted(shipped))}.")
     module = _execute(path)
     plan = getattr(module, "PLAN", None)
     if not isinstance(plan, ComparisonPlan):
@@ -56,9 +58,11 @@ def _execute(path: Path) -> ModuleType:
         sys.path.append(folder)  # a plan imports the user's model that lies beside it
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        where = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        raise UserError(f"the plan file {path} fails: {where}{error}") from error
+    except (Exception, SystemExit) as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(spec.origin)]
+        where = f" in line {lines[-1]}" if lines else ""
+        what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise UserError(f"the plan file {path} fails{where}: {what}") from error
     cloudpickle.register_pickle_by_value(module)  # worker processes cannot import it by this name
     return module
 
@@ -85,7 +89,9 @@ def override(
         changes["replicates"] = replicates
     fields = {name: value for name, value in (task or {}).items() if value is not None}
     if fields:
-        known = {f.name for f in dataclasses.fields(plan.task)} if dataclasses.is_dataclass(plan.task) else set()
+        known: set[str] = (
+            {f.name for f in dataclasses.fields(plan.task)} if dataclasses.is_dataclass(plan.task) else set()
+        )
         for name, value in fields.items():
             if name not in known:
                 flag = "--" + name.replace("_", "-")

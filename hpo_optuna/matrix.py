@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,11 +17,12 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from .errors import UserError
 from .notes import describe
 from .plan import ComparisonPlan, sampler_seed
-from .records import StudyRecord, read_study, study_name
+from .records import StudyRecord, study_name, study_record
 from .registry import make_sampler
 
 FINGERPRINT, PLANNED, PROVENANCE = "fingerprint", "planned", "provenance"
@@ -34,10 +36,11 @@ class PlannedStudy:
     label: str
     replicate: int
 
-    def record(self) -> StudyRecord:
-        """What the database says of it now."""
+    def record(self, trials: Sequence[FrozenTrial] | None = None) -> StudyRecord:
+        """What the database says of it now, or what ``trials`` said a moment ago."""
         study = self.study
-        return read_study(study._storage, study._study_id, study.study_name, study.direction, {})
+        rows = study.get_trials(deepcopy=False) if trials is None else trials
+        return study_record(study.study_name, study.direction, rows, {})
 
     def unasked(self) -> int | None:
         """Points that a finite sampler, as a grid, has not yet given to any trial; None for an endless one."""

@@ -147,7 +147,7 @@ class HyperparameterOptimizer:
         """End the trials of workers that had to be killed, so that a stopped run leaves none RUNNING."""
         sweeper = Sweeper()
         for opened in studies:
-            sweeper.sweep(opened.study)
+            sweeper.sweep(opened.study, opened.study.get_trials(deepcopy=False))
 
     def _work_in_processes(self, workers: int, only: tuple[str, ...], stop: Stop, tick: Callable[[], None]) -> None:
         order = {"plan": self.plan, "url": self.storage, "only": only, "parent": this_process()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class SamplerSpec:
     def __init__(self, name: str, **options: Any) -> None:
         if not isinstance(name, str) or not name:
             raise UserError(f"a sampler is named by a non-empty string, got {name!r}.")
+        for option in {"space", "seed"} & options.keys():
+            raise UserError(f"sampler {name!r} has its {option} from the plan; leave out {option}={options[option]!r}.")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "options", options)
 
@@ -109,6 +112,11 @@ class ComparisonPlan:
     pruner: BasePruner | None = field(default_factory=_default_pruner)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.samplers, Mapping) or not self.samplers:
+            raise UserError(
+                "a plan needs at least one sampler: samplers={'random': SamplerSpec('random_search')}, "
+                f"got {self.samplers!r}."
+            )
         for what, names in (("plan name", [self.name]), ("sampler label", list(self.samplers))):
             for name in names:
                 if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
@@ -118,13 +126,16 @@ class ComparisonPlan:
         if not isinstance(self.space, Mapping) or not self.space:
             raise UserError(f"the space must map at least one name to a distribution, got {self.space!r}.")
         for name, distribution in self.space.items():
-            if not isinstance(name, str) or not isinstance(distribution, BaseDistribution):
+            if not isinstance(name, str) or not name:
+                raise UserError(f"a hyperparameter is named by a non-empty string, got {name!r} in the space.")
+            if not isinstance(distribution, BaseDistribution):
                 raise UserError(
                     f"space[{name!r}] must be an Optuna distribution, for example IntDistribution(2, 32), "
                     f"got {distribution!r}."
                 )
-        if not isinstance(self.samplers, Mapping) or not self.samplers:
-            raise UserError("a plan needs at least one sampler: samplers={'random': SamplerSpec('random_search')}.")
+            # Optuna takes nan and inf for bounds, and fails trials later.
+            if isinstance(distribution, FloatDistribution) and not math.isfinite(distribution.high - distribution.low):
+                raise UserError(f"space[{name!r}] must have finite bounds, got {distribution!r}.")
         for label, spec in self.samplers.items():
             if not isinstance(spec, SamplerSpec):
                 raise UserError(f"samplers[{label!r}] must be a SamplerSpec, got {spec!r}.")

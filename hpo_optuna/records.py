@@ -183,20 +183,24 @@ def parse_name(name: str) -> tuple[str, str, int] | None:
     return parts[0], parts[1], int(parts[2][5:])
 
 
-def read_study(
-    storage: BaseStorage, study_id: int, name: str, direction: StudyDirection, attrs: Mapping[str, Any]
+def study_record(
+    name: str, direction: StudyDirection, trials: Sequence[FrozenTrial], attrs: Mapping[str, Any]
 ) -> StudyRecord:
     """The record of one study."""
     plan, label, replicate = parse_name(name) or ("", name, 0)
-    trials = read_trials(storage.get_all_trials(study_id, deepcopy=False))
-    return StudyRecord(name, plan, label, replicate, direction.name.lower(), trials, attrs)
+    return StudyRecord(name, plan, label, replicate, direction.name.lower(), read_trials(trials), attrs)
 
 
 def read(storage: BaseStorage, plan: str) -> tuple[StudyRecord, ...]:
     """All studies of ``plan`` that the database holds, replicate by replicate, in the order of their creation."""
-    found = []
-    for study in storage.get_all_studies():
-        parsed = parse_name(study.study_name)
-        if parsed is not None and parsed[0] == plan:
-            found.append(read_study(storage, study._study_id, study.study_name, study.direction, study.user_attrs))
+    found = [
+        study_record(
+            study.study_name,
+            study.direction,
+            storage.get_all_trials(study._study_id, deepcopy=False),
+            study.user_attrs,
+        )
+        for study in storage.get_all_studies()
+        if (parsed := parse_name(study.study_name)) is not None and parsed[0] == plan
+    ]
     return tuple(sorted(found, key=lambda s: s.replicate))

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,7 +18,14 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from .errors import UserError
 from .records import ENDED, ENGINE_KEYS, ERROR, WORKER, history
@@ -26,6 +33,7 @@ from .records import ENDED, ENGINE_KEYS, ERROR, WORKER, history
 HEARTBEAT_SECONDS, GRACE_SECONDS = 30, 120
 LOCK_TIMEOUT_SECONDS = 120  # how long a writer waits for SQLite's lock before it says 'database is locked'
 UNCLAIMED_SECONDS = 5.0  # a worker signs a trial milliseconds after it is created; unsigned for this long, it died
+CREATION_TRIES = 20
 MAX_DEATHS = 10  # a trial whose workers die this often (out of memory, say) has failed
 
 Process: TypeAlias = Mapping[str, Any]
@@ -73,19 +81,16 @@ def open_storage(url: str, *, create: bool = True) -> RDBStorage:
         raise UserError(f"the database {path} is a folder; name a file, for example sqlite:///hpo.db.")
     if path is not None and not create and not path.exists():
         raise UserError(f"there is no database {path}; start one with `hpo-optuna run`, or name it by --storage.")
-    connect_args = {"timeout": LOCK_TIMEOUT_SECONDS} if url.startswith("sqlite") else {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are experimental in Optuna 5
-            storage = RDBStorage(
-                url,
-                engine_kwargs={"connect_args": connect_args},
-                skip_table_creation=not create,
-                heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=GRACE_SECONDS,
-                heartbeat_stale_trial_callback=_retry_stale,
-            )
-            storage.get_all_studies()
+        for _ in range(CREATION_TRIES):
+            try:
+                return _connect(url, create)
+            except (OperationalError, IntegrityError, ProgrammingError) as error:
+                # Workers that start together race to make the tables: whoever loses finds them made.
+                if not create or not any(word in str(error) for word in ("already exists", "UNIQUE", "duplicate key")):
+                    raise
+                time.sleep(0.1)
+        return _connect(url, create)
     except NoSuchModuleError as error:
         raise UserError(f"no driver for {shown(url)}: {error}.") from error
     except ImportError as error:
@@ -95,6 +100,24 @@ def open_storage(url: str, *, create: bool = True) -> RDBStorage:
         raise UserError(f"{shown(url)} cannot be used as an Optuna database: {reason}.") from error
     except RuntimeError as error:  # another schema version
         raise UserError(f"{shown(url)} was made by another version of Optuna: {error}") from error
+
+
+def _connect(url: str, create: bool) -> RDBStorage:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are experimental in Optuna 5
+        storage = RDBStorage(
+            url,
+            engine_kwargs={"connect_args": {"timeout": LOCK_TIMEOUT_SECONDS} if url.startswith("sqlite") else {}},
+            skip_table_creation=not create,
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=GRACE_SECONDS,
+            heartbeat_stale_trial_callback=_retry_stale,
+        )
+    storage.get_all_studies()
+    if create and url.startswith("sqlite"):
+        with storage.engine.connect() as connection:
+            # Readers no longer block writers, and a commit syncs once instead of three times, as durably as before.
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     return storage
 
 
@@ -188,22 +211,31 @@ class Sweeper:
         self._clock = clock
         self._unsigned: dict[int, float] = {}
 
-    def sweep(self, study: Study) -> bool:
+    def sweep(self, study: Study, trials: Sequence[FrozenTrial]) -> tuple[bool, bool]:
         """End this host's dead trials of ``study`` at once.
 
+        Args:
+            study: the study.
+            trials: all its trials, read a moment ago.
+
         Returns:
-            Whether the study can be asked for a trial. A RUNNING trial that nobody has signed yet is in the first
-            milliseconds of its life, or its worker died in them: until that is clear, its index is unknown.
+            Whether the study can be asked for a trial, and whether its trials have changed. A RUNNING trial that
+            nobody has signed yet is in the first milliseconds of its life, or its worker died in them: until that is
+            clear, its index is unknown, and so is the next one's.
         """
-        ready = True
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        ready, changed = True, False
+        for trial in (t for t in trials if t.state == TrialState.RUNNING):
             worker = trial.user_attrs.get(WORKER)
             if worker is None:
                 seen = self._unsigned.setdefault(trial._trial_id, self._clock())
                 if self._clock() - seen < UNCLAIMED_SECONDS:
                     ready = False
                     continue
-                end_dead_trial(study, trial, "its worker died before it signed the trial")
+                reason = "its worker died before it signed the trial"
             elif worker == this_process() or is_dead(worker):  # a worker that sweeps is running no trial
-                end_dead_trial(study, trial, f"its worker died (process {worker['pid']} on {worker['host']})")
-        return ready
+                reason = f"its worker died (process {worker['pid']} on {worker['host']})"
+            else:
+                continue
+            end_dead_trial(study, trial, reason)
+            changed = True
+        return ready, changed

@@ -66,8 +66,9 @@ class _Desk:
     def look(self, sweeper: Sweeper) -> bool:
         """Sweep, read the trial table, and say whether a trial may be asked for."""
         study = self.opened.study
-        ready = sweeper.sweep(study)
-        self.record = self.opened.record()
+        trials = study.get_trials(deepcopy=False)
+        ready, changed = sweeper.sweep(study, trials)
+        self.record = self.opened.record(study.get_trials(deepcopy=False) if changed else trials)
         for trial in self.record:
             if trial.void and trial.state == "WAITING":
                 _discard(study, trial.number)

@@ -1,0 +1,199 @@
+"""The trials of a study as arrays, read once each: an optimisation, which a sampler may lose at any moment."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from ._cube import Cube, Floats
+from ._index import study_seed
+from ._ranking import rank, score
+from ._swarm import History
+
+_WEIGHTS = 4  # purpose of random numbers; 1 to 3 are the swarm's
+_FEW = 3  # up to so many trials are read one by one, more by one query for all
+_MAX_CUBES = 64
+
+
+class Book:
+    """What this process has read of one study.
+
+    A finished trial never changes, so each is read and converted once; the few that were not finished are read
+    again. Storages that cache (all but the journal's) answer this without a query in the usual case: a second
+    reading of the trial list at every ask would cost a fifth of an ask on SQLite.
+    """
+
+    def __init__(self) -> None:
+        self.trials: list[FrozenTrial] = []
+        self._open: set[int] = set()
+        self._rows = np.empty(0, dtype=_row_type(1))
+        self._spaces: list[dict[str, BaseDistribution]] = []  # the different spaces that trials had
+        self._space_ids: dict[Any, int] = {}
+        self._changes: list[int] = []  # numbers of trials, in the order they were read
+        self._cubes: dict[Any, tuple[int, Floats]] = {}  # positions, and how many changes they know
+        self._lock = threading.RLock()
+
+    def view(self, study: Study, trial: FrozenTrial, seed: int | None) -> View:
+        """The study as one trial sees it.
+
+        A fresh trial sees the trials before it. One that comes from the queue (enqueued or retried) may be older
+        than others that are finished: it sees all.
+        """
+        queued = bool(trial.params) or any(
+            name in trial.system_attrs for name in ("fixed_params", "retry_history")
+        )
+        with self._lock:
+            self._update(study, trial.number, read_all=queued)
+            if seed is None:
+                seed = study_seed([trial] if trial.number == 0 else self.trials[:1], study.study_name)
+            n = len(self.trials) if queued else trial.number
+            index = _indices(self._rows[: max(n, trial.number + 1)], self.trials, trial)
+            number = np.flatnonzero(np.arange(n) != trial.number)
+            rows = self._rows[number]
+            return View(self, study.directions, seed, int(index[trial.number]), number, index[number], rows)
+
+    def _update(self, study: Study, number: int, *, read_all: bool) -> None:
+        storage, study_id = study._storage, study._study_id
+        if self.trials and number > 0:
+            first = storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study_id, 0))
+            if first.datetime_start != self.trials[0].datetime_start and 0 not in self._open:
+                self._forget()  # another study under the same name
+        known = len(self.trials)
+        if not read_all and len(self._open) + number - known <= _FEW:
+            wanted = [*sorted(self._open), *range(known, number)]
+            ids = [storage.get_trial_id_from_study_id_trial_number(study_id, i) for i in wanted]
+            fresh = [storage.get_trial(i) for i in ids]
+        else:
+            fresh = storage.get_all_trials(study_id, deepcopy=False)
+        for trial in fresh:
+            if trial.number >= len(self.trials) or trial.number in self._open:
+                self._write(trial, len(study.directions))
+
+    def _write(self, trial: FrozenTrial, n_objectives: int) -> None:
+        number = trial.number
+        if number == len(self.trials):
+            self.trials.append(trial)
+            if number >= len(self._rows):
+                grown = np.empty(max(64, 2 * len(self._rows)), dtype=_row_type(n_objectives))
+                grown[:number] = self._rows[:number] if number else 0
+                self._rows = grown
+        self.trials[number] = trial
+        (self._open.discard if trial.state.is_finished() else self._open.add)(number)
+        history = trial.system_attrs.get("retry_history")
+        row = self._rows[number]
+        row["state"] = trial.state.value
+        row["bare"] = not trial.params
+        row["original"] = history[0] if history else number
+        row["retry"] = bool(history)
+        row["values"] = _values(trial, n_objectives)
+        row["violation"] = sum(max(0.0, c) for c in trial.constraints.values())
+        row["space"] = self._space_id(trial.distributions)
+        self._changes.append(number)
+
+    def _space_id(self, space: dict[str, BaseDistribution]) -> int:
+        key = tuple(sorted((name, repr(distribution)) for name, distribution in space.items()))
+        if key not in self._space_ids:
+            self._space_ids[key] = len(self._spaces)
+            self._spaces.append(space)
+        return self._space_ids[key]
+
+    def common_space(self, ids: NDArray[np.int64]) -> dict[str, BaseDistribution]:
+        """What trials with these spaces have in common."""
+        spaces = [self._spaces[i] for i in np.unique(ids)]
+        if not spaces:
+            return {}
+        return {n: d for n, d in spaces[0].items() if all(other.get(n) == d for other in spaces[1:])}
+
+    def positions(self, cube: Cube, number: NDArray[np.int64]) -> Floats:
+        """Positions of trials in a cube, shape (m, D); NaN where a trial has none."""
+        key = tuple((name, repr(cube.space[name])) for name in cube.names)
+        with self._lock:
+            known, x = self._cubes.pop(key, (0, np.empty((0, len(cube.names)))))
+            if len(x) < len(self._rows):
+                x = np.concatenate([x, np.full((len(self._rows) - len(x), len(cube.names)), np.nan)])
+            for changed in set(self._changes[known:]):
+                trial = self.trials[changed]
+                u = cube.to_unit({**trial.system_attrs.get("fixed_params", {}), **trial.params})
+                x[changed] = np.nan if u is None else u
+            while len(self._cubes) >= _MAX_CUBES:
+                del self._cubes[next(iter(self._cubes))]
+            self._cubes[key] = (len(self._changes), x)
+            return np.asarray(x[number])
+
+    def _forget(self) -> None:
+        lock = self._lock
+        self.__init__()  # type: ignore[misc]
+        self._lock = lock
+
+
+@dataclass(frozen=True)
+class View:
+    """The trials that one trial sees, m of them, and which trial it is."""
+
+    book: Book
+    directions: list[StudyDirection]
+    seed: int
+    index: int
+    number: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    rows: NDArray[Any]
+
+    def common_space(self) -> dict[str, BaseDistribution]:
+        """The parameters that all evaluated trials have, each with one distribution."""
+        return self.book.common_space(self.rows["space"][_is_evidence(self.rows)])
+
+    def history(self, cube: Cube, *, repeat: bool = False) -> History:
+        """The trials as positions and merits; the sign of what is maximised flips here and nowhere else.
+
+        Args:
+            repeat: Whether a configuration may be proposed again.
+        """
+        x = self.book.positions(cube, self.number)
+        known = ~np.isnan(x).any(axis=1)
+        evidence = np.flatnonzero(known & _is_evidence(self.rows))
+        evidence = evidence[np.argsort(self.indices[evidence], kind="stable")]
+        rows = self.rows[evidence]
+        sign = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in self.directions])
+        pruned = rows["state"] == TrialState.PRUNED.value
+        values = rows["values"] * sign
+        weights = np.random.default_rng([self.seed, self.index, _WEIGHTS]).dirichlet(np.ones(len(sign)))
+        return History(
+            x=x[evidence],
+            index=self.indices[evidence],
+            ranking=rank(values, pruned, rows["violation"]),
+            score=score(values, pruned, rows["violation"], weights),
+            seen=x[known][:0] if repeat else x[known],
+        )
+
+
+def _row_type(n_objectives: int) -> np.dtype[Any]:
+    return np.dtype(
+        [
+            ("state", np.int8),
+            ("bare", np.bool_),
+            ("retry", np.bool_),
+            ("original", np.int64),
+            ("space", np.int64),
+            ("violation", np.float64),
+            ("values", np.float64, (n_objectives,)),
+        ]
+    )
+
+
+def _is_evidence(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray((rows["state"] == TrialState.COMPLETE.value) | (rows["state"] == TrialState.PRUNED.value))
+
+
+def _values(trial: FrozenTrial, n_objectives: int) -> list[float]:
+    """The values of a trial; NaN where a pruned one has none."""
+    values = trial.values
+    return list(values) if values is not None and len(values) == n_objectives else [np.nan] * n_objectives

@@ -1,0 +1,86 @@
+"""Which of the finished trials are better: one objective or several, pruned, diverged, infeasible."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+def rank(values: Floats, pruned: NDArray[np.bool_], violation: Floats) -> tuple[Integers, int]:
+    """Ranks of m trials, shape (m,), 0 for the best, and how many share the first place (a Pareto front).
+
+    Finite values come before others, complete trials before pruned ones (a pruned value is evidence, not a
+    best), then Deb's rule (2000): feasible before infeasible, less violation before more; then the value; ties
+    go to the earlier trial. Of several objectives: trials dominated by fewer first (Fonseca & Fleming 1993),
+    then the less crowded (Deb et al. 2002).
+
+    Args:
+        values: Shape (m, k), k objectives, minimised.
+        pruned: Shape (m,).
+        violation: Sum of the constraints violated, shape (m,); 0 is feasible.
+    """
+    bad = ~np.isfinite(values).all(axis=1)
+    if values.shape[1] == 1:
+        order = np.lexsort((np.where(bad, 0.0, values[:, 0]), violation, pruned, bad))
+        n_leaders = 1
+    else:
+        peers = ~bad & ~pruned & (violation <= 0.0)
+        dominators = np.zeros(len(values), dtype=np.int64)
+        crowding = np.zeros(len(values))
+        dominators[peers] = _dominators(values[peers])
+        front = np.flatnonzero(peers & (dominators == 0))
+        crowding[front] = _crowding(values[front])
+        order = np.lexsort((-crowding, dominators, violation, pruned, bad))
+        n_leaders = max(1, len(front))
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.arange(len(values))
+    return ranks, n_leaders
+
+
+def score(values: Floats, pruned: NDArray[np.bool_], violation: Floats, weights: Floats) -> Floats:
+    """What a surrogate learns, shape (m,): the value; for pruned trials at least the worst complete one.
+
+    Several objectives are scaled to [0, 1] and joined by the augmented Chebyshev function with these weights,
+    shape (k,) (Knowles 2006). Where no trial is feasible yet, the violation is the score.
+    """
+    bad = np.asarray(~np.isfinite(values).all(axis=1))
+    good = ~bad & ~pruned & (violation <= 0.0)
+    if not good.any():
+        return np.where(bad, np.inf, violation if violation.any() else _join(values, ~bad, weights))
+    joined = _join(values, good, weights)
+    worst = joined[good].max()
+    return np.where(good, joined, np.where(pruned & ~bad, np.maximum(joined, worst), worst))
+
+
+def _join(values: Floats, good: NDArray[np.bool_], weights: Floats) -> Floats:
+    safe = np.where(np.isfinite(values), values, 0.0)
+    if values.shape[1] == 1:
+        return safe[:, 0]
+    if not good.any():
+        return np.zeros(len(values))
+    low, high = safe[good].min(axis=0), safe[good].max(axis=0)
+    scaled = weights * (safe - low) / np.where(high > low, high - low, 1.0)
+    return np.asarray(scaled.max(axis=1) + 0.05 * scaled.sum(axis=1))
+
+
+def _dominators(values: Floats) -> Integers:
+    """By how many others each row is dominated."""
+    counts = [np.count_nonzero((values <= row).all(axis=1) & (values < row).any(axis=1)) for row in values]
+    return np.array(counts, dtype=np.int64)
+
+
+def _crowding(values: Floats) -> Floats:
+    """Crowding distance of the rows of a front: how far apart the neighbours are, summed over objectives."""
+    distance = np.zeros(len(values))
+    if not len(values):
+        return distance
+    for column in values.T:
+        order = np.argsort(column, kind="stable")
+        spread = column[order[-1]] - column[order[0]]
+        distance[order[[0, -1]]] = np.inf
+        if spread > 0:
+            distance[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / spread
+    return distance
