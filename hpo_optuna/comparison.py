@@ -27,6 +27,7 @@ from .summary import labels
 # for scores that are not quite normal (benchmarks/verdict.py).
 ALPHA = 0.04
 EQUIVALENCE_ALPHA = 0.05  # of each of the two one-sided tests, the usual 90 % interval
+WILCOXON_ALPHA = 0.05  # reported beside the verdict, which does not rest on it
 
 
 @dataclass(frozen=True)

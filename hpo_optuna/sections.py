@@ -151,12 +151,12 @@ def differences(verdict: Verdict, unit: Unit) -> list[Section]:
     if not verdict.pairs:
         return []
     final = verdict.status != "preliminary"
-    head = ["Pair", "Replicates", "Difference", "95 % interval", "Wins", "95 % interval", "Speed-up"]
+    head = ["Pair", "Replicates", "Better by", "95 % interval", "Wins", "95 % interval", "Speed-up"]
     head += ["t-test p", "Wilcoxon p", *(["Equivalence p"] if verdict.margin else [])] if final else []
     rows = []
     for p in verdict.pairs:
         s = p.speed_up
-        row: list[object] = [f"{p.a} - {p.b}", p.n, unit.difference(p.mean), _interval(unit, p.low, p.high)]
+        row: list[object] = [f"{p.a} over {p.b}", p.n, unit.difference(p.mean), _interval(unit, p.low, p.high)]
         row += [f"{p.better:.0%}", f"{p.better_low:.0%} to {p.better_high:.0%}"]
         row.append("-" if s is None else f"{s.ratio:.1f}x ({s.low:.1f} to {s.high:.1f})")
         tests = [p.p_holm, p.wilcoxon_holm, *([p.p_equivalent] if verdict.margin else [])]
@@ -169,8 +169,8 @@ def differences(verdict: Verdict, unit: Unit) -> list[Section]:
 PAIRED = (
     "Best scores within the budget, replicate by replicate, with Student-t intervals; wins with Clopper-Pearson "
     "intervals; speed-up to the worse of the two final scores, with bootstrap intervals. The p of the t-test and of "
-    f"Wilcoxon's test are corrected for all comparisons by Holm's method, and a difference is claimed where the t-test's "
-    f"is at most {ALPHA}; equivalence is two one-sided t-tests at {EQUIVALENCE_ALPHA}."
+    "Wilcoxon's test are corrected for all comparisons by Holm's method; a difference is claimed where the t-test's is "
+    f"at most {ALPHA}. Equivalence is two one-sided t-tests at {EQUIVALENCE_ALPHA}."
 )
 NO_TESTS = "Tests are made once, at the planned replicates and budget: testing at every look finds what is not there."
 

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from .comparison import ALPHA, Pair, compare, final_scores, pooled_sd, speed, speed_axis
+from .comparison import ALPHA, WILCOXON_ALPHA, Pair, compare, final_scores, pooled_sd, speed, speed_axis
 from .curves import is_done
-from .notes import budget_words
+from .notes import budget_words, markdown
 from .power import detectable, replicates_needed
 from .records import StudyRecord
 from .statistics import least_pairs
@@ -45,6 +45,11 @@ class Verdict:
     margin: float | None
     done: int
     planned: int
+
+    def markdown(self) -> str:
+        """For the note of a study in the dashboard."""
+        lines = [f"**{markdown(self.sentence)}**", *(f"- {markdown(note)}" for note in self.notes)]
+        return "\n".join(["### The verdict", "", lines[0], "", *lines[1:], ""])
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -209,10 +214,10 @@ def _reach(pairs: Sequence[Pair], unit: Unit, margin: float | None, n: int) -> l
 def _tests(pairs: Sequence[Pair], n: int) -> list[str]:
     if any(math.isnan(p.p) for p in pairs):
         return ["Where all differences are equal, no test can be made."]
-    least = least_pairs(len(pairs), ALPHA)
+    least = least_pairs(len(pairs), WILCOXON_ALPHA)
     if n < least:
         return [
-            f"Wilcoxon's signed-rank test cannot reach {100 * ALPHA:.0f} % here: it takes {least} replicates, whatever the scores. The "
-            "verdict rests on paired t-tests."
+            f"Wilcoxon's signed-rank test cannot reach {100 * WILCOXON_ALPHA:.0f} % here: it takes {least} replicates, whatever "
+            "the scores. The verdict rests on paired t-tests."
         ]
     return []

@@ -91,7 +91,7 @@ def test_workers_orphaned_by_sigkill_of_their_parent_finish_their_trials_and_lea
     assert parent.wait() == -signal.SIGKILL
     optimizer = HyperparameterOptimizer(toys.plan(samplers={"random": toys.SAMPLERS["random"]}), url)
     pids = {t.worker["pid"] for [study] in [optimizer.status().studies] for t in study if t.worker}
-    gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=60)
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=60)
     assert not alive, "orphans leave"
 
     [study] = optimizer.status().studies
