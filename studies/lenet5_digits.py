@@ -11,7 +11,8 @@ from hpo_optuna.tasks import LeNet5Task
 
 PLAN = ComparisonPlan(
     name="lenet5-digits",
-    task=LeNet5Task(data="digits", epochs=8),
+    # Small batches, since 1,442 training images give few steps an epoch; a fifth held out, since 144 tell little apart.
+    task=LeNet5Task(data="digits", epochs=8, fixed={"batch_size": 64}, validation=0.2),
     # Narrow nets reach about .91 here and wide ones about .98, so the widths are worth a search.
     space={
         "C1": IntDistribution(2, 16),
