@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,21 @@ def parser() -> argparse.ArgumentParser:
             "--only", action="append", default=[], metavar="LABEL", help="only this sampler; may be repeated"
         )
     command("status", _status, "what is done, what is left, who is best")
+    plan = command("plan", _forecast, "before spending: what the plan can see, and what seeing more would cost")
+    plan.add_argument("--sd", type=float, metavar="X", help="SD of paired differences of study results, if known")
+    plan.add_argument(
+        "--difference", type=float, action="append", default=[], metavar="X", help="to be seen; may be repeated"
+    )
+    enqueue = command("enqueue", _enqueue, "queue a configuration of your own for the next free worker")
+    enqueue.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", required=True, help="one per hyperparameter"
+    )
+    enqueue.add_argument("--only", action="append", default=[], metavar="LABEL", help="only in this sampler's studies")
+    finalize = command(
+        "finalize", _finalize, "retrain the winners with fresh seeds, unlock the test set, save the models"
+    )
+    finalize.add_argument("--seeds", type=int, default=5, metavar="N", help="models per winner (default: %(default)s)")
+    finalize.add_argument("--directory", default="models", metavar="DIR", help="default: %(default)s")
     report = command("report", _report, "write a self-contained page, with .json and .csv beside it")
     report.add_argument("-o", "--output", default="report.html", metavar="FILE.html", help="default: %(default)s")
     export = command("export", _export, "write all trials to a table")
@@ -51,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--output", default="trials.csv", metavar="FILE", help=".csv or .parquet (default: %(default)s)"
     )
     dashboard = command("dashboard", _dashboard, "watch the database in optuna-dashboard")
-    dashboard.add_argument("--port", type=int, default=8080, help="default: %(default)s")
+    dashboard.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: %(default)s")
+    dashboard.add_argument("--port", type=int, default=8080, metavar="N", help="0: a free one (default: %(default)s)")
+    dashboard.add_argument("--artifact-dir", metavar="DIR", help="folder of Optuna's artifacts")
     return top
 
 
@@ -128,6 +146,31 @@ def _status(args: argparse.Namespace) -> int:
     return 0
 
 
+def _forecast(args: argparse.Namespace) -> int:
+    optimizer = _optimizer(args)
+    forecast = optimizer.forecast(sd=args.sd, differences=args.difference)
+    print("\n".join(forecast.lines(optimizer.unit())))
+    return 0
+
+
+def _enqueue(args: argparse.Namespace) -> int:
+    from .enqueue import parse
+
+    optimizer = _optimizer(args)
+    queued = optimizer.enqueue(parse(args.set, optimizer.plan.space), only=args.only)
+    print(f"queued in {queued} studies; `hpo-optuna run` runs it next.")
+    return 0
+
+
+def _finalize(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from .finalize import table
+
+    Console().print(table(_optimizer(args).finalize(args.directory, seeds=args.seeds)))
+    return 0
+
+
 def _report(args: argparse.Namespace) -> int:
     for path in _optimizer(args).report(args.output):
         print(path)
@@ -143,5 +186,6 @@ def _dashboard(args: argparse.Namespace) -> int:
     from .dashboard import serve
 
     _plan(args)
-    serve(args.storage, port=args.port)
+    artifacts = None if args.artifact_dir is None else Path(args.artifact_dir)
+    serve(args.storage, host=args.host, port=args.port, artifact_dir=artifacts)
     return 0

@@ -49,9 +49,7 @@ def serve(
     server = make_dashboard(storage, host=host, port=port, artifact_dir=artifact_dir)
     address = f"http://{host}:{server.server_port}/"
     if host not in LOOPBACK:
-        print(
-            f"Warning: anyone who reaches {host} can change and delete studies.", file=sys.stderr, flush=True
-        )
+        print(f"Warning: anyone who reaches {host} can change and delete studies.", file=sys.stderr, flush=True)
     print(f"optuna-dashboard on {address} (Ctrl-C ends it)", flush=True)
     if open_browser:
         import webbrowser
@@ -77,13 +75,9 @@ def make_dashboard(
         return make_server(host, port, app, server_class=_Server, handler_class=_Quiet)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UserError(
-                f"port {port} on {host} is in use; choose another, or 0 for a free one."
-            ) from error
+            raise UserError(f"port {port} on {host} is in use; choose another, or 0 for a free one.") from error
         if error.errno == errno.EACCES:
-            raise UserError(
-                f"port {port} needs more rights; choose one above 1023, or 0 for a free one."
-            ) from error
+            raise UserError(f"port {port} needs more rights; choose one above 1023, or 0 for a free one.") from error
         raise UserError(f"cannot listen on {host}:{port}: {error.strerror or error}.") from error
 
 

@@ -22,8 +22,9 @@ from optuna.trial import FrozenTrial
 from .errors import UserError
 from .notes import describe
 from .plan import ComparisonPlan, sampler_seed
-from .records import StudyRecord, study_name, study_record
+from .records import StudyRecord, read, study_name, study_record
 from .registry import make_sampler
+from .verdict import EXTENDED, is_finished
 
 FINGERPRINT, PLANNED, PROVENANCE = "fingerprint", "planned", "provenance"
 
@@ -115,9 +116,6 @@ def _open(
         load_if_exists=True,
     )
     if FINGERPRINT not in study.user_attrs:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # set_metric_names is experimental in Optuna 5
-            study.set_metric_names([getattr(plan.task, "metric", "score")])
         study.set_user_attr("label", label)
         study.set_user_attr("replicate", replicate)
         study.set_user_attr(FINGERPRINT, fingerprint)  # last: with it, the study is complete
@@ -127,8 +125,16 @@ def _open(
 def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> None:
     """Write on each study what was planned, by whom it is run, and a note for the dashboard; only what changed."""
     planned = {"trials": plan.budget.trials, "epochs": plan.budget.epochs, "replicates": plan.replicates}
+    if _was_finished(plan, studies) and any(s.study.user_attrs.get(PLANNED) != planned for s in studies):
+        for opened in studies:
+            opened.study.set_user_attr(EXTENDED, True)
     here = provenance(plan)
+    metric = [getattr(plan.task, "metric", "score")]
     for opened in studies:
+        if opened.study.metric_names != metric:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # set_metric_names is experimental in Optuna 5
+                opened.study.set_metric_names(metric)
         attrs = opened.study.user_attrs
         if here not in attrs.get(PROVENANCE, []):
             opened.study.set_user_attr(PROVENANCE, [*attrs.get(PROVENANCE, []), here])
@@ -137,6 +143,12 @@ def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> None:
 
             opened.study.set_user_attr(PLANNED, planned)
             save_note(opened.study, describe(attrs[FINGERPRINT], planned))
+
+
+def _was_finished(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:
+    """Whether the plan, as it was last run, had come to its end: what is added then makes it exploratory."""
+    old = [s for s in read(studies[0].study._storage, plan.name) if s.attrs.get(PLANNED)]
+    return bool(old) and is_finished(old)
 
 
 def provenance(plan: ComparisonPlan) -> dict[str, Any]:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from optuna.storages import BaseStorage
 from rich.console import Console
 
 from . import records
+from .enqueue import enqueue
 from .errors import UserError
 from .matrix import PlannedStudy, annotate, matrix, open_studies
 from .objective import Stop
 from .plan import ComparisonPlan, corners
 from .registry import make_sampler
 from .status import Display, Status
-from .storage import Sweeper, absolute_url, open_storage, this_process
+from .storage import Sweeper, absolute_url, open_storage, sqlite_path, this_process
+from .units import Unit, unit_of
 from .workers import POLL_SECONDS, Crew, prepare_task, quiet_optuna, signals_to, work
+
+if TYPE_CHECKING:
+    from .finalize import FinalResult
+    from .planning import Forecast
 
 
 class HyperparameterOptimizer:
@@ -98,6 +105,40 @@ class HyperparameterOptimizer:
             raise UserError(f"the database holds no study of the plan {self.plan.name}; start with `hpo-optuna run`.")
         return Status(self.plan.name, self.plan.budget, tuple(s for s in found if s.name in names))
 
+    def forecast(self, *, sd: float | None = None, differences: Sequence[float] = ()) -> Forecast:
+        """How many replicates the plan needs to see a difference, and what they cost, before they are spent.
+
+        The studies that the database holds, finished or not, are the pilot.
+
+        Args:
+            sd: of paired differences of study results, if you know better than the pilot.
+            differences: to be seen, in the unit of the scores.
+
+        Raises:
+            UserError: there is neither a pilot nor ``sd``, and the scores are no accuracies.
+        """
+        from .planning import forecast
+
+        path = sqlite_path(self.storage) if isinstance(self.storage, str) else None
+        empty = path is not None and not path.exists()
+        pilot = () if empty else records.read(self._open(create=False), self.plan.name)
+        return forecast(
+            pilot,
+            samplers=len(self.plan.samplers),
+            replicates=self.plan.replicates,
+            trials=self.plan.budget.trials,
+            epochs=self.plan.budget.epochs,
+            epochs_per_trial=getattr(self.plan.task, "max_steps", None),
+            unit=self.unit(pilot),
+            sd=sd,
+            differences=differences,
+        )
+
+    def unit(self, studies: Sequence[records.StudyRecord] = ()) -> Unit:
+        """How scores are written: accuracies in percent."""
+        scores = [s.best.value for s in studies if s.best is not None]
+        return unit_of(getattr(self.plan.task, "metric", "score"), scores or [0.0])
+
     def report(self, path: str | Path = "report.html") -> list[Path]:
         """Write one self-contained HTML page, with a JSON and a CSV file beside it.
 
@@ -113,6 +154,41 @@ class HyperparameterOptimizer:
         from .export import export
 
         return export(self._open(create=False), self.plan.name, Path(path))
+
+    def enqueue(self, config: Mapping[str, Any], *, only: Sequence[str] = ()) -> int:
+        """Queue a configuration of your own in every study, or in those of the samplers ``only``.
+
+        It is run before the sampler is asked again, counts in the budget, and every sampler sees it as evidence.
+
+        Returns:
+            How many trials were queued.
+
+        Raises:
+            UserError: a value is outside the space, or a budget is taken.
+        """
+        prepare_task(self.plan)
+        with quiet_optuna():
+            studies = open_studies(self.plan, self._open(create=True), tuple(only))
+            annotate(self.plan, studies)
+            return enqueue(self.plan, studies, config)
+
+    def finalize(
+        self, directory: str | Path = "models", *, seeds: int = 5, progress: bool = True
+    ) -> tuple[FinalResult, ...]:
+        """Retrain each study's winner with fresh seeds, unlock the test set, save the models.
+
+        Raises:
+            UserError: the plan is not finished, or its task has no test split.
+        """
+        from .finalize import finalize
+
+        console = Console(quiet=not progress)
+        storage = self._open(create=False)
+        prepare_task(self.plan)
+        with quiet_optuna():
+            studies = open_studies(self.plan, storage)
+            annotate(self.plan, studies)
+            return finalize(self.plan, studies, Path(directory), seeds=seeds, tell=console.print)
 
     def _check(self, only: tuple[str, ...], workers: int, console: Console) -> None:
         """Everything that can be wrong before a database is touched or a trial started."""

@@ -176,12 +176,12 @@ def end_dead_trial(study: Study, trial: FrozenTrial, reason: str) -> None:
     has its index.
     """
     youngest = all(t.number <= trial.number for t in study.get_trials(deepcopy=False))
-    blank = not trial.params and not history(trial) and youngest
+    chosen = trial.params or history(trial) or "fixed_params" in trial.system_attrs
     deaths = trial.system_attrs.get("deaths", 0) + 1
     set_attr(study, trial, ENDED, reason)
     if deaths >= MAX_DEATHS:
         set_attr(study, trial, ERROR, f"its worker died {deaths} times; out of memory?")
-    elif not blank:
+    elif chosen or not youngest:
         retry(study, trial, deaths=deaths)
     try:
         study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
@@ -200,7 +200,7 @@ def set_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
 def _retry_stale(study: Study, trial: FrozenTrial) -> None:
     """Heartbeats found ``trial`` stale and failed it already: queue its retry, within bounds."""
     deaths = trial.system_attrs.get("deaths", 0) + 1
-    if deaths < MAX_DEATHS and (trial.params or history(trial)):
+    if deaths < MAX_DEATHS and (trial.params or history(trial) or "fixed_params" in trial.system_attrs):
         retry(study, trial, deaths=deaths)
 
 

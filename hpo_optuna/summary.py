@@ -23,9 +23,7 @@ def load(storage: BaseStorage, plan: str) -> tuple[StudyRecord, ...]:
     if not records:
         names = {p[0] for s in storage.get_all_studies() if (p := parse_name(s.study_name))}
         held = f"it holds {', '.join(sorted(names))}" if names else "it holds none"
-        raise UserError(
-            f"no study of the plan {plan!r} in this database ({held}); start it with `hpo-optuna run`."
-        )
+        raise UserError(f"no study of the plan {plan!r} in this database ({held}); start it with `hpo-optuna run`.")
     return records
 
 

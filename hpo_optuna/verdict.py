@@ -216,8 +216,9 @@ def _tests(pairs: Sequence[Pair], n: int) -> list[str]:
         return ["Where all differences are equal, no test can be made."]
     least = least_pairs(len(pairs), WILCOXON_ALPHA)
     if n < least:
+        level = f"{100 * WILCOXON_ALPHA:.0f} %"
         return [
-            f"Wilcoxon's signed-rank test cannot reach {100 * WILCOXON_ALPHA:.0f} % here: it takes {least} replicates, whatever "
-            "the scores. The verdict rests on paired t-tests."
+            f"Wilcoxon's signed-rank test cannot reach {level} here: it takes {least} replicates, whatever the scores. "
+            "The verdict rests on paired t-tests."
         ]
     return []

@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from . import hyperparameters
 from .task import FinalScore, Score
@@ -47,6 +47,8 @@ class LeNet5Task:
     Raises:
         ValueError: an argument that cannot be right, naming it, its value and the cure.
     """
+
+    metric: ClassVar[str] = "validation accuracy"
 
     data: str = "cifar10"
     epochs: int = 10

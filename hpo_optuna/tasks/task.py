@@ -59,6 +59,7 @@ class Task(Protocol):
     Any generator function is a task. One that also has the following gets more:
 
     - `max_steps: int`: scores of a full run, for budgets and progress;
+    - `metric: str`: what the scores are called; one that ends in "accuracy" is shown in percent;
     - `fingerprint: Mapping[str, Any]`: JSON-able; what the scores depend on beside the configuration;
     - `check(config)`: raises ValueError for a configuration that cannot be trained;
     - `prepare()`: once per machine, before workers start (download, decode);
