@@ -24,9 +24,8 @@ from .notes import describe
 from .plan import ComparisonPlan, sampler_seed
 from .records import StudyRecord, read, study_name, study_record
 from .registry import make_sampler
-from .verdict import EXTENDED, is_finished
 
-FINGERPRINT, PLANNED, PROVENANCE = "fingerprint", "planned", "provenance"
+FINGERPRINT, PLANNED, PROVENANCE, EXTENDED = "fingerprint", "planned", "provenance", "extended"
 
 
 @dataclass(frozen=True)
@@ -147,6 +146,8 @@ def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> None:
 
 def _was_finished(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:
     """Whether the plan, as it was last run, had come to its end: what is added then makes it exploratory."""
+    from .verdict import is_finished  # imports scipy's statistics, and workers need none
+
     old = [s for s in read(studies[0].study._storage, plan.name) if s.attrs.get(PLANNED)]
     return bool(old) and is_finished(old)
 

@@ -15,12 +15,9 @@ from optuna.trial import FrozenTrial
 
 from .plan import Budget, ComparisonPlan, suggest, training_seed
 from .records import ENDED, ERROR, SCORES, VOID, WORKER, TrialRecord, read_trials
+from .stop import Interrupted, Stop
 from .storage import retry, this_process
 from .tasks.task import Diverged
-
-
-class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM reached the worker while it trained."""
 
 
 class Void(Exception):
@@ -29,21 +26,6 @@ class Void(Exception):
 
 class TakenAway(Exception):
     """Another worker declared the trial dead, since this one was suspended for too long."""
-
-
-class Stop:
-    """A request to end. A signal interrupts training at once, but never a write to the database."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self.training = False
-
-    def request(self, *_: object) -> None:
-        """The handler of SIGINT and SIGTERM."""
-        self.requested = True
-        if self.training:
-            self.training = False
-            raise Interrupted
 
 
 def void_reason(trials: Sequence[TrialRecord], number: int, budget: Budget) -> str | None:

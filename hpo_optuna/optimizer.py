@@ -13,16 +13,17 @@ from optuna.storages import BaseStorage
 from rich.console import Console
 
 from . import records
+from .crew import Crew
 from .enqueue import enqueue
 from .errors import UserError
 from .matrix import PlannedStudy, annotate, matrix, open_studies
-from .objective import Stop
 from .plan import ComparisonPlan, corners
 from .registry import make_sampler
 from .status import Display, Status
+from .stop import Stop, signals_to
 from .storage import Sweeper, absolute_url, open_storage, sqlite_path, this_process
 from .units import Unit, unit_of
-from .workers import POLL_SECONDS, Crew, prepare_task, quiet_optuna, signals_to, work
+from .workers import POLL_SECONDS, prepare_task, quiet_optuna, work
 
 if TYPE_CHECKING:
     from .finalize import FinalResult

@@ -1,19 +1,13 @@
-"""The one worker function, and the ways to start many of it."""
+"""The one worker function: pick a study, run a trial, until nothing is left."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any
 
 import cloudpickle
 import optuna
@@ -21,20 +15,16 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from .errors import StudyStopped, UserError, WorkerError
+from .errors import StudyStopped, UserError
 from .matrix import PlannedStudy, open_studies
-from .objective import Objective, Stop
+from .objective import Objective
 from .plan import Budget, ComparisonPlan
 from .records import StudyRecord
+from .stop import Stop, signals_to
 from .storage import Process, Sweeper, is_dead, open_storage
 
-INTERRUPTED, GIVEN_UP = 130, 3  # exit codes of a worker
 POLL_SECONDS = 0.2
 MAX_FAILURES = 3  # this many configurations in a row that fail end their study
-MAX_RESTARTS = 100  # of workers that were killed, per run
-# The signals by which a person or a cluster asks a process to end (no SIGHUP on Windows).
-_ASKED = [getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
-LEAVE_SECONDS = 15.0  # what a worker asked to end may take before it is killed
 
 
 def giving_up(record: StudyRecord, first: int) -> str | None:
@@ -197,20 +187,6 @@ def quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(verbosity)
 
 
-@contextmanager
-def signals_to(stop: Stop) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP request ``stop`` inside the block; only where this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, stop.request) for number in _ASKED}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def work_here(plan: ComparisonPlan, url: str, *, only: tuple[str, ...] = (), parent: Process | None = None) -> None:
     """What a worker process does: prepare the task, open the database, :func:`work`.
 
@@ -226,7 +202,7 @@ def work_here(plan: ComparisonPlan, url: str, *, only: tuple[str, ...] = (), par
 
 
 def work_from_stdin() -> None:
-    """:func:`work_here` with an order of :class:`Crew` read from standard input."""
+    """:func:`work_here` with an order of :class:`.crew.Crew` read from standard input."""
     order = cloudpickle.loads(sys.stdin.buffer.read())
     work_here(order["plan"], order["url"], only=order["only"], parent=order["parent"])
 
@@ -243,81 +219,3 @@ def prepare_task(plan: ComparisonPlan) -> None:
             prepare()
         except (ValueError, OSError) as error:
             raise UserError(str(error)) from error
-
-
-class Crew:
-    """Worker processes on this machine; the dead are replaced."""
-
-    def __init__(self, order: dict[str, Any], size: int) -> None:
-        # Not in argv: the plan may come from a notebook, and the URL may hold a password.
-        self._order = cloudpickle.dumps(order)
-        self._workers = [self._start() for _ in range(size)]
-        self._restarts = 0
-        self._given_up = True
-        self.errors: list[str] = []
-
-    def _start(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
-        log = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the worker
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "hpo_optuna", "worker", "-"],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **one_thread, "PYTHONPATH": path},
-        )
-        assert worker.stdin is not None
-        try:
-            worker.stdin.write(self._order)
-            worker.stdin.close()
-        except BrokenPipeError:
-            pass  # it died at once; its exit code says why
-        return worker, log
-
-    def raise_errors(self) -> None:
-        """Say what ended workers that were not asked to end.
-
-        Raises:
-            StudyStopped: a study was given up.
-            WorkerError: a worker failed.
-        """
-        said = list(dict.fromkeys(self.errors))
-        if said:
-            raise (StudyStopped if self._given_up else WorkerError)("\n".join(said))
-
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the workers that have not ended."""
-        return [worker.pid for worker, _ in self._workers]
-
-    def attend(self) -> bool:
-        """Replace workers that were killed, keep the words of those that failed. False when none is left."""
-        for entry in [e for e in self._workers if e[0].poll() is not None]:
-            worker, log = entry
-            self._workers.remove(entry)
-            code = worker.returncode
-            if code < 0 and -code not in _ASKED and self._restarts < MAX_RESTARTS:
-                self._restarts += 1
-                self._workers.append(self._start())
-            elif code not in (0, INTERRUPTED) and -code not in _ASKED:
-                self._given_up &= code == GIVEN_UP
-                log.seek(0)
-                words = log.read()[-4000:].decode(errors="replace").strip()
-                self.errors.append(words or f"a worker ended with exit code {code}.")
-            log.close()
-        return bool(self._workers)
-
-    def dismiss(self) -> None:
-        """Ask all workers to end, and kill those that do not within seconds."""
-        for worker, _ in self._workers:
-            worker.terminate()
-        deadline = time.monotonic() + LEAVE_SECONDS
-        for worker, log in self._workers:
-            try:
-                worker.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
-            log.close()
-        self._workers = []
