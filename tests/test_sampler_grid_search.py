@@ -81,7 +81,7 @@ AXES: list[tuple[BaseDistribution, Any, tuple[Any, ...]]] = [
 @pytest.mark.parametrize(("distribution", "points", "expected"), AXES, ids=str)
 def test_points_follow_the_scale(distribution: BaseDistribution, points: Any, expected: tuple[Any, ...]) -> None:
     sampler = GridSearchSampler({"p": distribution}, points={"p": points})
-    values = sampler._axes["p"]
+    values = sampler._grid.axes["p"]
     assert values == expected
     assert [type(value) for value in values] == [type(value) for value in expected]
     assert sampler.n_points == len(expected)
@@ -284,6 +284,31 @@ def test_a_death_that_nobody_retries_leaves_its_point_for_the_end() -> None:
     study.optimize(objective, n_trials=100)
     assert is_exactly_once(study)
     assert study.trials[-1].params == dead.params
+
+
+def test_a_point_that_kills_every_worker_is_given_up_in_the_end() -> None:
+    study = optuna.create_study(sampler=grid(points={"x": [1.0], "n": [1], "c": 2}))
+    for _ in range(3):
+        trial = study.ask(SPACE)
+        while trial.params["c"] == "a":
+            study.tell(trial, 0.0)
+            trial = study.ask(SPACE)
+        study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    with pytest.raises(GridExhausted):
+        study.ask(SPACE)
+
+
+def test_a_retry_does_not_carry_what_was_written_of_the_try_that_failed() -> None:
+    def fails(trial: optuna.Trial) -> float:
+        objective(trial)
+        trial.set_user_attr("error", "boom")
+        raise ValueError
+
+    study = optuna.create_study(sampler=grid())
+    study.optimize(fails, n_trials=1, catch=(ValueError,))
+    assert study.trials[1].state == TrialState.WAITING
+    assert study.trials[1].params == study.trials[0].params
+    assert study.trials[1].user_attrs == {}
 
 
 def test_a_running_point_is_neither_left_nor_done() -> None:

@@ -10,6 +10,7 @@ changed between two epochs.
 """
 
 import math
+import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+
+# oneDNN keeps a compiled kernel for every shape it has met, 1,024 of them: a search over widths meets new shapes in
+# every trial, and its workers would grow by gigabytes. One trial needs fewer than these.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+
 import torch
 from numpy.typing import NDArray
 from torch import Tensor

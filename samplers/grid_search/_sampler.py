@@ -5,25 +5,20 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ._axes import Points, grid_axes
+from ._axes import Points
+from ._grid import Grid
 from ._index import study_seed, trial_index
+from ._ledger import FAILURES, MAX_FAILURES, POINT, point_of, read_ledger
 
-_POINT = "grid_search:point"
-_FAILURES = "grid_search:failures"
-_MAX_FAILURES = 3  # the first try and two more
-_MAX_POINTS = 50_000_000  # the order alone takes 4 bytes a point
 _PATIENCE, _PAUSE = 200, 0.01  # how often, and after how many seconds, a contested claim is looked at again
 
 
@@ -62,40 +57,27 @@ class GridSearchSampler(BaseSampler):
     ) -> None:
         if seed is not None and seed < 0:
             raise ValueError(f"seed must be a non-negative integer or None, got {seed}.")
-        self._axes = grid_axes(search_space, points)
-        self._space = {name: search_space[name] for name in self._axes}
-        self._shape = tuple(len(axis) for axis in self._axes.values())
+        self._grid = Grid(search_space, points)
         self._seed = seed
-        if self.n_points > _MAX_POINTS:
-            sizes = " x ".join(f"{name}: {len(axis)}" for name, axis in self._axes.items())
-            raise ValueError(f"The grid has {self.n_points:,} points ({sizes}); give fewer than {_MAX_POINTS:,}.")
-        self._positions = {
-            name: {_key(self._space[name], value): i for i, value in enumerate(axis)}
-            for name, axis in self._axes.items()
-        }
-        self._order: tuple[int, np.ndarray[Any, np.dtype[np.int32]]] | None = None  # by seed
 
     @property
     def n_points(self) -> int:
         """How many points the grid has."""
-        return math.prod(self._shape)
+        return self._grid.size
 
     def remaining(self, study: Study) -> int:
         """How many points are left to ask for: taken by no waiting, running or finished trial, not given up."""
-        ledger = self._read(_all_trials(study))
-        return self.n_points - len(ledger.live | ledger.given_up)
+        return self.n_points - len(read_ledger(self._grid, _all_trials(study)).taken)
 
     def is_exhausted(self, study: Study) -> bool:
         """Whether every point has been evaluated (or pruned), or was given up after three failures."""
-        ledger = self._read(_all_trials(study))
+        ledger = read_ledger(self._grid, _all_trials(study))
         return len(ledger.done | ledger.given_up) == self.n_points
-
-    # -- what Optuna calls ----------------------------------------------------------------------------------------
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         # Optuna gives parameters of a single value without asking the sampler; after one of these an exhausted
         # grid could no longer be reported before the first suggestion. So such grids are asked now.
-        if trial.params or not any(distribution.single() for distribution in self._space.values()):
+        if trial.params or not any(distribution.single() for distribution in self._grid.space.values()):
             return
         try:
             self._claim(study, trial)
@@ -105,7 +87,7 @@ class GridSearchSampler(BaseSampler):
             raise
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {name: dist for name, dist in self._space.items() if not dist.single()}
+        return {name: dist for name, dist in self._grid.space.items() if not dist.single()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -118,8 +100,8 @@ class GridSearchSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        if param_name not in self._axes:
-            raise ValueError(f"The objective asks for {param_name!r}, but the grid has only {list(self._axes)}.")
+        if param_name not in self._grid.axes:
+            raise ValueError(f"The objective asks for {param_name!r}, but the grid has only {list(self._grid.axes)}.")
         value = self._claim_or_end(study, trial)[param_name]
         if not param_distribution._contains(param_distribution.to_internal_repr(value)):
             raise ValueError(
@@ -129,19 +111,16 @@ class GridSearchSampler(BaseSampler):
         return value
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        if state == TrialState.FAIL and trial.params and self._point_of(trial) is not None:
+        if state == TrialState.FAIL and trial.params and point_of(self._grid, trial) is not None:
             self._queue_again(study, trial)
-        trials = _all_trials(study)
-        ledger = self._read(trials)
-        nothing_left = len(ledger.live | ledger.given_up) == self.n_points
+        trials = _all_trials(study)  # this trial is still RUNNING among them
+        nothing_left = len(read_ledger(self._grid, trials).taken) == self.n_points
         if nothing_left and not any(t.state == TrialState.WAITING for t in trials):
             _stop(study)
 
-    # -- claims ---------------------------------------------------------------------------------------------------
-
     def _claim_or_end(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
         try:
-            return self._point(self._claim(study, trial))
+            return self._grid.point(self._claim(study, trial))
         except GridExhausted:
             if not _stop(study):
                 _close(study, trial)  # where `ask(space)` raises, the caller never gets the trial to `tell`
@@ -156,38 +135,37 @@ class GridSearchSampler(BaseSampler):
         for attempt in range(2 * _PATIENCE):
             trials = _all_trials(study)
             me = next((t for t in trials if t.number == trial.number), trial)
-            claim = me.system_attrs.get(_POINT)
-            rivals = [
-                t
-                for t in trials
-                if claim is not None and _is_live(t) and t.number != me.number and self._point_of(t) == claim
-            ]
-            if claim is not None and 0 <= claim < self.n_points and not rivals:
-                return int(claim)
-            undecided = [t for t in rivals if t.state == TrialState.RUNNING and not t.params]
-            later = all(t.number > me.number for t in rivals)
-            if rivals and later and len(undecided) == len(rivals) and attempt < _PATIENCE:
-                time.sleep(_PAUSE)
-                continue
+            claim = me.system_attrs.get(POINT)
+            if claim is not None and 0 <= claim < self.n_points:
+                rivals = [t for t in trials if t.number != me.number and self._holds(t, claim)]
+                if not rivals:
+                    return int(claim)
+                undecided = all(t.state == TrialState.RUNNING and not t.params for t in rivals)
+                if undecided and me.number < min(t.number for t in rivals) and attempt < _PATIENCE:
+                    time.sleep(_PAUSE)
+                    continue
             point = self._choose(study, trials, me)
             if point is None:
                 return self._fill(study, trials, me)
-            _write(study, trial, _POINT, point)
+            _write(study, trial, POINT, point)
         raise RuntimeError(f"Trial {trial.number} found no uncontested point in {2 * _PATIENCE} attempts.")
+
+    def _holds(self, trial: FrozenTrial, point: int) -> bool:
+        return trial.state != TrialState.FAIL and point_of(self._grid, trial) == point
 
     def _choose(self, study: Study, trials: Sequence[FrozenTrial], me: FrozenTrial) -> int | None:
         """The point of this trial's index if it is free, else the first free one, else one whose trials all died."""
-        ledger = self._read(trials, besides=me.number)
-        taken = ledger.live | ledger.given_up
-        order = self._order_of(study, trials)
+        ledger = read_ledger(self._grid, trials, besides=me.number)
+        order = self._grid.order(self._seed_of(study, trials))
         given = self._given(me)
         index = trial_index(trials, me.number)
         if not given and index < self.n_points:
             point = int(order[index])
-            if point not in taken and point not in ledger.dead:
+            if point not in ledger.taken and point not in ledger.dead:
                 return point
+        taken = ledger.taken
         last_resort: int | None = None
-        for point in self._agreeing(order, given):
+        for point in self._grid.agreeing(order, given):
             if point not in taken:
                 if point not in ledger.dead:
                     return point
@@ -197,116 +175,42 @@ class GridSearchSampler(BaseSampler):
     def _fill(self, study: Study, trials: Sequence[FrozenTrial], me: FrozenTrial) -> int:
         """Nothing is left to claim: complete what the user enqueued in part, else the grid is exhausted."""
         given = self._given(me)
-        if given:
-            order = self._order_of(study, trials)
-            index = trial_index(trials, me.number)
-            return next(self._agreeing(order, given), int(order[index % self.n_points]))
-        raise GridExhausted(
-            f"All {self.n_points} points of the grid are evaluated or being evaluated; trial {me.number} evaluates "
-            "nothing. Give the grid more points, or ask sampler.remaining(study) before asking for a trial."
-        )
+        if not given:
+            raise GridExhausted(
+                f"All {self.n_points} points of the grid are evaluated or being evaluated; trial {me.number} evaluates "
+                "nothing. Give the grid more points, or ask sampler.remaining(study) before asking for a trial."
+            )
+        order = self._grid.order(self._seed_of(study, trials))
+        by_index = int(order[trial_index(trials, me.number) % self.n_points])
+        return next(self._grid.agreeing(order, given), by_index)
 
     def _given(self, trial: FrozenTrial) -> dict[str, Any]:
         """Parameters of this trial that are fixed already: enqueued by the user, or suggested before."""
-        given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-        return {name: value for name, value in given.items() if name in self._axes and len(self._axes[name]) > 1}
-
-    def _agreeing(self, order: np.ndarray[Any, np.dtype[np.int32]], given: Mapping[str, Any]) -> Iterator[int]:
-        """The points of the order that have the given values."""
-        for i, name in enumerate(self._axes):
-            if name in given:
-                position = self._positions[name].get(_key(self._space[name], given[name]), -1)
-                order = order[np.unravel_index(order, self._shape)[i] == position]
-        return (int(point) for point in order)
-
-    # -- the ledger -----------------------------------------------------------------------------------------------
-
-    def _read(self, trials: Sequence[FrozenTrial], besides: int | None = None) -> _Ledger:
-        ledger = _Ledger()
-        for trial in trials:
-            point = self._point_of(trial)
-            if point is None or trial.number == besides:
-                continue
-            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-                ledger.done.add(point)
-            if _is_live(trial):
-                ledger.live.add(point)
-            elif trial.system_attrs.get(_FAILURES, 0) >= _MAX_FAILURES:
-                ledger.given_up.add(point)
-            elif trial.params:
-                ledger.dead.add(point)
-        ledger.dead -= ledger.live | ledger.given_up
-        return ledger
-
-    def _point_of(self, trial: FrozenTrial) -> int | None:
-        """The point a trial evaluates: that of its parameters where they are known, else the one it claims."""
         params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-        positions = []
-        for name, known in self._positions.items():
-            if name not in params:
-                claim = trial.system_attrs.get(_POINT)
-                return claim if isinstance(claim, int) and 0 <= claim < self.n_points else None
-            position = known.get(_key(self._space[name], params[name]))
-            if position is None:
-                return None
-            positions.append(position)
-        return int(np.ravel_multi_index(positions, self._shape))
+        return {name: params[name] for name, axis in self._grid.axes.items() if name in params and len(axis) > 1}
 
-    def _point(self, point: int) -> dict[str, Any]:
-        positions = np.unravel_index(point, self._shape)
-        return {name: axis[i] for (name, axis), i in zip(self._axes.items(), positions, strict=True)}
-
-    def _order_of(self, study: Study, trials: Sequence[FrozenTrial]) -> np.ndarray[Any, np.dtype[np.int32]]:
-        seed = study_seed(trials, study.study_name) if self._seed is None else self._seed
-        cached = self._order
-        if cached is None or cached[0] != seed:
-            points = np.arange(self.n_points, dtype=np.int32)
-            cached = self._order = (seed, np.random.default_rng([seed, self.n_points]).permutation(points))
-        return cached[1]
+    def _seed_of(self, study: Study, trials: Sequence[FrozenTrial]) -> int:
+        return study_seed(trials, study.study_name) if self._seed is None else self._seed
 
     def _queue_again(self, study: Study, trial: FrozenTrial) -> None:
-        """Queue a failed point again, as Optuna's RetryHeartbeatStaleTrialCallback queues one whose worker died."""
+        """Queue a failed point again, as Optuna's RetryHeartbeatStaleTrialCallback queues one whose worker died.
+
+        What the objective and the pruner wrote of the try that failed does not go with it.
+        """
         history = [*trial.system_attrs.get("retry_history", []), trial.number]
         if any(t.system_attrs.get("retry_history") == history for t in _all_trials(study)):
             return  # whoever stopped the trial has queued it already: not a failure of the point
-        failures = trial.system_attrs.get(_FAILURES, 0) + 1
-        _write(study, trial, _FAILURES, failures)
-        if failures >= _MAX_FAILURES:
+        failures = trial.system_attrs.get(FAILURES, 0) + 1
+        _write(study, trial, FAILURES, failures)
+        if failures >= MAX_FAILURES:
             return
-        attrs = {"failed_trial": trial.number, **trial.system_attrs}
-        # Not study.add_trial: the study that Hyperband shows to a sampler does not have it.
-        study._storage.create_new_trial(
-            study._study_id,
-            create_trial(
-                state=TrialState.WAITING,
-                params=trial.params,
-                distributions=trial.distributions,
-                user_attrs=trial.user_attrs,
-                system_attrs={**attrs, "retry_history": history, _FAILURES: failures},
-            ),
+        attrs = {k: v for k, v in trial.system_attrs.items() if not k.startswith("completed_rung_")}
+        attrs |= {"failed_trial": history[0], "retry_history": history, FAILURES: failures}
+        again = create_trial(
+            state=TrialState.WAITING, params=trial.params, distributions=trial.distributions, system_attrs=attrs
         )
-
-
-@dataclass
-class _Ledger:
-    """Points by what the trials say of them."""
-
-    done: set[int] = field(default_factory=set)  # evaluated or pruned
-    live: set[int] = field(default_factory=set)  # done, running or waiting
-    given_up: set[int] = field(default_factory=set)  # failed three times
-    dead: set[int] = field(default_factory=set)  # every trial of it failed, and nobody has queued it again
-
-
-def _key(distribution: BaseDistribution, value: Any) -> float | None:
-    """A number by which equal values are found, whatever their type; 12 digits, as the axes have."""
-    try:
-        return float(f"{distribution.to_internal_repr(value):.12g}")
-    except ValueError:
-        return None
-
-
-def _is_live(trial: FrozenTrial) -> bool:
-    return trial.state != TrialState.FAIL
+        # Not study.add_trial: the study that Hyperband shows to a sampler does not have it.
+        study._storage.create_new_trial(study._study_id, again)
 
 
 def _all_trials(study: Study) -> list[FrozenTrial]:

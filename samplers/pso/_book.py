@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,18 +47,24 @@ class Book:
         A fresh trial sees the trials before it. One that comes from the queue (enqueued or retried) may be older
         than others that are finished: it sees all.
         """
-        queued = bool(trial.params) or any(
-            name in trial.system_attrs for name in ("fixed_params", "retry_history")
-        )
+        queued = bool(trial.params) or any(name in trial.system_attrs for name in ("fixed_params", "retry_history"))
         with self._lock:
             self._update(study, trial.number, read_all=queued)
             if seed is None:
                 seed = study_seed([trial] if trial.number == 0 else self.trials[:1], study.study_name)
             n = len(self.trials) if queued else trial.number
-            index = _indices(self._rows[: max(n, trial.number + 1)], self.trials, trial)
+            index = trial_indices(self._rows[:n])
             number = np.flatnonzero(np.arange(n) != trial.number)
             rows = self._rows[number]
             return View(self, study.directions, seed, int(index[trial.number]), number, index[number], rows)
+
+    def overview(self, study: Study) -> View:
+        """The study as the next trial would see it."""
+        self._update(study, 0, read_all=True)
+        rows = self._rows[: len(self.trials)]
+        index = trial_indices(rows)
+        number = np.arange(len(rows))
+        return View(self, study.directions, 0, int(index[-1]), number, index[:-1], rows)
 
     def _update(self, study: Study, number: int, *, read_all: bool) -> None:
         storage, study_id = study._storage, study._study_id
@@ -67,9 +72,8 @@ class Book:
             first = storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study_id, 0))
             if first.datetime_start != self.trials[0].datetime_start and 0 not in self._open:
                 self._forget()  # another study under the same name
-        known = len(self.trials)
-        if not read_all and len(self._open) + number - known <= _FEW:
-            wanted = [*sorted(self._open), *range(known, number)]
+        wanted = [*sorted(i for i in self._open if i < number), *range(len(self.trials), number)]
+        if not read_all and len(wanted) <= _FEW:
             ids = [storage.get_trial_id_from_study_id_trial_number(study_id, i) for i in wanted]
             fresh = [storage.get_trial(i) for i in ids]
         else:
@@ -106,12 +110,8 @@ class Book:
             self._spaces.append(space)
         return self._space_ids[key]
 
-    def common_space(self, ids: NDArray[np.int64]) -> dict[str, BaseDistribution]:
-        """What trials with these spaces have in common."""
-        spaces = [self._spaces[i] for i in np.unique(ids)]
-        if not spaces:
-            return {}
-        return {n: d for n, d in spaces[0].items() if all(other.get(n) == d for other in spaces[1:])}
+    def spaces(self, ids: NDArray[np.int64]) -> list[dict[str, BaseDistribution]]:
+        return [self._spaces[i] for i in np.unique(ids)]
 
     def positions(self, cube: Cube, number: NDArray[np.int64]) -> Floats:
         """Positions of trials in a cube, shape (m, D); NaN where a trial has none."""
@@ -147,9 +147,23 @@ class View:
     indices: NDArray[np.int64]
     rows: NDArray[Any]
 
+    @cached_property
+    def spaces(self) -> list[dict[str, BaseDistribution]]:
+        """The different spaces that the evaluated trials had."""
+        return self.book.spaces(self.rows["space"][_is_evidence(self.rows)])
+
     def common_space(self) -> dict[str, BaseDistribution]:
         """The parameters that all evaluated trials have, each with one distribution."""
-        return self.book.common_space(self.rows["space"][_is_evidence(self.rows)])
+        first = self.spaces[0] if self.spaces else {}
+        return {name: d for name, d in first.items() if all(space.get(name) == d for space in self.spaces)}
+
+    def is_common(self, name: str) -> bool:
+        """Whether all evaluated trials have this parameter, in whatever range."""
+        return all(name in space for space in self.spaces)
+
+    def is_complete(self, cube: Cube) -> bool:
+        """Whether a position in the cube says all of a trial: no evaluated trial had other parameters."""
+        return all(name in cube.space or d.single() for space in self.spaces for name, d in space.items())
 
     def history(self, cube: Cube, *, repeat: bool = False) -> History:
         """The trials as positions and merits; the sign of what is maximised flips here and nowhere else.
@@ -173,6 +187,18 @@ class View:
             score=score(values, pruned, rows["violation"], weights),
             seen=x[known][:0] if repeat else x[known],
         )
+
+
+def trial_indices(rows: NDArray[Any]) -> NDArray[np.int64]:
+    """The indices of n trials and of a fresh one after them, shape (n + 1,); see `_index.trial_indices`."""
+    retried = np.zeros(len(rows), dtype=bool)
+    retries = np.flatnonzero(rows["retry"])
+    retried[rows["original"][retries]] = True
+    void = (rows["state"] == TrialState.FAIL.value) & rows["bare"] & ~retried
+    count = np.append(0, np.cumsum(~rows["retry"] & ~void))
+    index = count.copy()
+    index[retries] = count[rows["original"][retries]]
+    return index
 
 
 def _row_type(n_objectives: int) -> np.dtype[Any]:

@@ -63,14 +63,19 @@ class Cube:
         return np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
 
     def to_unit(self, params: Mapping[str, Any]) -> Floats | None:
-        """Coordinates, shape (D,), of evaluated parameters; None if one is missing or unknown to the space."""
-        if any(name not in params for name in self.names):
-            return None
-        try:
-            x = [_to_unit(self.space[name], params[name]) for name in self.names]
-        except ValueError:
-            return None
-        return np.asarray(np.clip(np.array(x, dtype=float), 0.0, 1.0))
+        """Coordinates, shape (D,), of evaluated parameters; None if one is missing or outside of the space."""
+        x = np.empty(len(self.names))
+        for j, name in enumerate(self.names):
+            if name not in params:
+                return None
+            try:
+                internal = self.space[name].to_internal_repr(params[name])
+            except ValueError:
+                return None
+            if not self.space[name]._contains(internal):
+                return None
+            x[j] = _to_unit(self.space[name], internal)
+        return x
 
     def to_params(self, x: Floats) -> dict[str, Any]:
         """The parameters, of Python's types and inside their distributions, at the coordinates x, shape (D,)."""
@@ -146,20 +151,17 @@ def _level(distribution: BaseDistribution, u: Floats) -> Floats:
     return np.asarray(np.clip(level, 0, n - 1))
 
 
-def _to_unit(distribution: BaseDistribution, value: Any) -> float:
-    if isinstance(distribution, CategoricalDistribution):
-        return (distribution.to_internal_repr(value) + 0.5) / len(distribution.choices)
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    value = distribution.to_internal_repr(value)
+def _to_unit(distribution: BaseDistribution, internal: float) -> float:
     if isinstance(distribution, FloatDistribution) and distribution.step is None:
         low, high = distribution.low, distribution.high
         if distribution.log:
-            return math.log(value / low) / math.log(high / low)
-        return float((value - low) / (high - low))
-    assert distribution.step is not None
-    n = _levels(distribution)
-    assert n is not None
-    level = min(max(round((value - distribution.low) / distribution.step), 0), n - 1)
+            return math.log(internal / low) / math.log(high / low)
+        half = high / 2 - low / 2  # half of the range: the whole of the widest one overflows
+        return (internal / 2 - low / 2) / half
+    level = internal
+    if isinstance(distribution, FloatDistribution | IntDistribution):
+        assert distribution.step is not None
+        level = round((internal - distribution.low) / distribution.step)
     return float(centres(distribution, np.array([float(level)]))[0])
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from ._swarm import Floats, Integers, Ranking
 
 
-def rank(values: Floats, pruned: NDArray[np.bool_], violation: Floats) -> tuple[Integers, int]:
-    """Ranks of m trials, shape (m,), 0 for the best, and how many share the first place (a Pareto front).
+def rank(values: Floats, pruned: NDArray[np.bool_], violation: Floats) -> Ranking:
+    """Which of m trials are better.
 
     Finite values come before others, complete trials before pruned ones (a pruned value is evidence, not a
     best), then Deb's rule (2000): feasible before infeasible, less violation before more; then the value; ties
     go to the earlier trial. Of several objectives: trials dominated by fewer first (Fonseca & Fleming 1993),
-    then the less crowded (Deb et al. 2002).
+    then the less crowded (Deb et al. 2002); the Pareto front leads together.
 
     Args:
         values: Shape (m, k), k objectives, minimised.
@@ -23,21 +22,18 @@ def rank(values: Floats, pruned: NDArray[np.bool_], violation: Floats) -> tuple[
         violation: Sum of the constraints violated, shape (m,); 0 is feasible.
     """
     bad = ~np.isfinite(values).all(axis=1)
+    keys = [bad.astype(float), pruned.astype(float), violation]
     if values.shape[1] == 1:
-        order = np.lexsort((np.where(bad, 0.0, values[:, 0]), violation, pruned, bad))
-        n_leaders = 1
-    else:
-        peers = ~bad & ~pruned & (violation <= 0.0)
-        dominators = np.zeros(len(values), dtype=np.int64)
-        crowding = np.zeros(len(values))
-        dominators[peers] = _dominators(values[peers])
-        front = np.flatnonzero(peers & (dominators == 0))
-        crowding[front] = _crowding(values[front])
-        order = np.lexsort((-crowding, dominators, violation, pruned, bad))
-        n_leaders = max(1, len(front))
-    ranks = np.empty(len(values), dtype=np.int64)
-    ranks[order] = np.arange(len(values))
-    return ranks, n_leaders
+        keys.append(np.where(bad, 0.0, values[:, 0]))
+        ranking = Ranking(tuple(keys), np.empty(0, dtype=np.int64))
+        return Ranking(ranking.keys, ranking.first(np.arange(len(values)))[:1])
+    peers = np.flatnonzero(~bad & ~pruned & (violation <= 0.0))
+    dominators, crowding = np.zeros(len(values)), np.zeros(len(values))
+    dominators[peers] = _dominators(values[peers])
+    front = peers[dominators[peers] == 0]
+    crowding[front] = _crowding(values[front])
+    ranking = Ranking((*keys, dominators), np.empty(0, dtype=np.int64))
+    return Ranking((*ranking.keys, -crowding), ranking.first(np.arange(len(values))))
 
 
 def score(values: Floats, pruned: NDArray[np.bool_], violation: Floats, weights: Floats) -> Floats:

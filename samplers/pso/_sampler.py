@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.study import Study
+from optuna.trial import FrozenTrial
 
-from ._cube import Cube, to_value
-from ._index import study_seed, trial_indices
-from ._ranking import rank, score
-from ._swarm import Floats, History, Swarm, latin_hypercube
-
-_WEIGHTS = 4  # purpose of random numbers; 1 to 3 are the swarm's
+from ._book import Book, View
+from ._cube import Cube
+from ._swarm import Swarm
 
 
 @dataclass(frozen=True)
@@ -108,15 +103,21 @@ class PSOSampler(BaseSampler):
             cognitive=_within("cognitive", cognitive, 0.0, 4.0),
             social=_within("social", social, 0.0, 4.0),
             mutation=_within("mutation", default.mutation if mutation is None else mutation, 0.0, 1.0),
-            n_candidates=_at_least("n_candidates", n_candidates or default.n_candidates, 1),
+            n_candidates=_at_least("n_candidates", default.n_candidates if n_candidates is None else n_candidates, 1),
         )
-        self._last: _View | None = None
+        self._cache: dict[str, Any] = {}  # what was read of the studies: an optimisation, nothing to keep
+
+    @property
+    def n_particles(self) -> int:
+        """The size of the swarm; the trial of index i belongs to particle ``i % n_particles``."""
+        return self._swarm.n_particles
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        if self._space is not None:
-            return dict(self._space)
-        finished = [t for t in self._view(study, trial).trials if t.state in _EVIDENCE]
-        return _movable(_intersection(finished))
+        view = self._view(study, trial)
+        if self._space is None:
+            return _movable(view.common_space())
+        # What some trials do not have (a conditional parameter) would leave these trials without a position.
+        return {name: d for name, d in self._space.items() if view.is_common(name)}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -125,105 +126,37 @@ class PSOSampler(BaseSampler):
             return {}
         view = self._view(study, trial)
         cube = Cube(search_space)
-        x = self._swarm.ask(view.history(cube), view.index, view.seed, _keys(cube.names), cube)
+        history = view.history(cube, repeat=not view.is_complete(cube))
+        x = self._swarm.ask(history, view.index, view.seed, _keys(cube.names), cube)
         return cube.to_params(x)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        # A parameter that not every trial has: its own swarm, of those that have it, on one coordinate.
+        # A parameter that not every trial has moves on its own, by the trials that have it.
         view = self._view(study, trial)
-        if param_distribution.single():
-            return to_value(param_distribution, 0.5)
         cube = Cube({param_name: param_distribution})
-        keys = _keys(cube.names)
-        if view.index < self._swarm.n_startup_trials:
-            u = latin_hypercube(view.seed, keys, self._swarm.n_startup_trials)[view.index, 0]
-            return to_value(param_distribution, float(u))
-        x = self._swarm.ask(view.history(cube, repeat=True), view.index, view.seed, keys, cube)
+        swarm = replace(self._swarm, screen=None, n_candidates=1)
+        x = swarm.ask(view.history(cube, repeat=True), view.index, view.seed, _keys(cube.names), cube)
         return cube.to_params(x)[param_name]
 
-    def _view(self, study: Study, trial: FrozenTrial) -> _View:
-        """The study as this trial sees it; kept until the next trial, so that it reads the trials once."""
+    def _view(self, study: Study, trial: FrozenTrial) -> View:
+        """The study as this trial sees it at its first suggestion."""
         key = (study.study_name, study._study_id, trial.number, trial.datetime_start)
-        view = self._last
-        if view is None or view.key != key:
-            # Not study.get_trials: pruners such as Hyperband show a sampler part of the trials only.
-            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            seed = study_seed(trials, study.study_name) if self._seed is None else self._seed
-            indices = trial_indices(trials)
-            view = self._last = _View(key, trials, seed, trial.number, indices, study.directions)
+        last = self._cache.get("last")
+        if last is None or last[0] != key:
+            books = self._cache.setdefault("books", {})
+            book = books.setdefault(key[:2], Book())
+            last = self._cache["last"] = (key, book.view(study, trial, self._seed))
+        view: View = last[1]
         return view
 
-
-_EVIDENCE = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-@dataclass(frozen=True)
-class _View:
-    key: tuple[str, int, int, datetime.datetime | None]
-    trials: Sequence[FrozenTrial]
-    seed: int
-    number: int
-    indices: Mapping[int, int]
-    directions: Sequence[StudyDirection]
-
-    @property
-    def index(self) -> int:
-        return self.indices[self.number]
-
-    def history(self, cube: Cube, *, repeat: bool = False) -> History:
-        """Trials as arrays; the sign of what is maximised flips here and nowhere else.
-
-        Args:
-            repeat: Whether a configuration may be proposed again.
-        """
-        rows: list[tuple[int, Floats, FrozenTrial]] = []
-        seen: list[Floats] = []
-        for trial in self.trials:
-            if trial.number == self.number:
-                continue
-            x = cube.to_unit({**trial.system_attrs.get("fixed_params", {}), **trial.params})
-            if x is None:
-                continue
-            if not repeat:
-                seen.append(x)
-            if trial.state in _EVIDENCE:
-                rows.append((self.indices[trial.number], x, trial))
-        rows.sort(key=lambda row: row[0])
-        dim, k = len(cube.names), len(self.directions)
-        sign = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in self.directions])
-        values = np.array([_values(t, k) for _, _, t in rows], dtype=float).reshape(-1, k) * sign
-        pruned = np.array([t.state == TrialState.PRUNED for _, _, t in rows], dtype=bool)
-        violation = np.array([sum(max(0.0, c) for c in t.constraints.values()) for _, _, t in rows])
-        order, n_leaders = rank(values, pruned, violation)
-        weights = np.random.default_rng([self.seed, self.index, _WEIGHTS]).dirichlet(np.ones(k))
-        return History(
-            x=np.array([x for _, x, _ in rows]).reshape(-1, dim),
-            index=np.array([i for i, _, _ in rows], dtype=np.int64),
-            order=order,
-            n_leaders=n_leaders,
-            score=score(values, pruned, violation, weights),
-            seen=np.array(seen).reshape(-1, dim),
-        )
-
-
-def _values(trial: FrozenTrial, n_objectives: int) -> list[float]:
-    """The values of a trial; NaN where a pruned one has none."""
-    values = trial.values
-    return list(values) if values is not None and len(values) == n_objectives else [np.nan] * n_objectives
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cache": {}}
 
 
 def _movable(space: Mapping[str, BaseDistribution]) -> dict[str, BaseDistribution]:
     return {name: space[name] for name in sorted(space) if not space[name].single()}
-
-
-def _intersection(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
-    """What all trials have, with the same distribution."""
-    common = dict(trials[0].distributions) if trials else {}
-    for trial in trials[1:]:
-        common = {name: d for name, d in common.items() if trial.distributions.get(name) == d}
-    return common
 
 
 def _keys(names: Sequence[str]) -> list[int]:

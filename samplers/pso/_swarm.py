@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _START, _MOVE, _LATIN = 1, 2, 3  # purposes of random numbers: no two share a stream
-_SAME = 1e-9  # coordinates nearer than this are one configuration
+_SAME = 1e-14  # squared distance of what is one configuration: as near as rounding lets be seen
 _REDRAWS = 20
 _MAX_CELLS = 65_536  # a discrete space up to this size is searched through for what is left
 
@@ -38,22 +38,40 @@ class Box(Protocol):
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """Which of the evaluated positions are better.
+
+    Attributes:
+        keys: What is compared, first things first; each of shape (m,), lower is better.
+        leaders: The rows that may lead the swarm: the best one, or the Pareto front.
+    """
+
+    keys: tuple[Floats, ...]
+    leaders: Integers
+
+    def first(self, rows: Integers) -> Integers:
+        """Those of some rows that no other is better than."""
+        for key in self.keys:
+            values = key[rows]
+            rows = rows[values == values.min(initial=np.inf)]
+        return rows
+
+
+@dataclass(frozen=True)
 class History:
     """What was evaluated, one row a finished trial, in order of index.
 
     Attributes:
         x: Positions, shape (m, D).
         index: The trials' indices, shape (m,); row j belongs to particle ``index[j] % n_particles``.
-        order: The trials' ranks as bests, shape (m,); 0 is the leader.
-        n_leaders: How many of the first ranks are equally good: 1, or the size of the Pareto front.
+        ranking: Which of them are better.
         score: What a surrogate learns, shape (m,); lower is better.
         seen: Positions that need no second evaluation, finished, failed and pending, shape (s, D).
     """
 
     x: Floats
     index: Integers
-    order: Integers
-    n_leaders: int
+    ranking: Ranking
     score: Floats
     seen: Floats
 
@@ -83,7 +101,7 @@ class Swarm:
         Args:
             keys: A number for each coordinate (a hash of its name) that fixes its Latin-hypercube column.
         """
-        rng = np.random.default_rng([seed, index, _MOVE])
+        rng = np.random.default_rng([seed, index, _MOVE, *keys])
         candidates = np.empty((0, len(keys)))
         for attempt in range(_REDRAWS):
             if index < self.n_startup_trials:
@@ -113,11 +131,11 @@ class Swarm:
         if not len(history.x):
             return rng.random((k, dim))
         x, v, p = self._particle(history, index % self.n_particles, seed, keys)
-        g = history.x[_leader(history, rng)]
+        g = history.x[_leader(history.ranking, rng)]
         r1, r2 = rng.random((2, k, dim))
         moved: Floats = x + self.inertia * v + self.cognitive * r1 * (p - x) + self.social * r2 * (g - x)
         # A category has no direction to move in: the current, the personal best's or the leader's.
-        weights = np.cumsum([self.inertia, self.cognitive, self.social])
+        weights = np.cumsum([max(self.inertia, 1e-9), self.cognitive, self.social])
         pick = np.searchsorted(weights / weights[-1], rng.random((k, dim)), side="right")
         moved = np.where(box.categorical, np.choose(np.minimum(pick, 2), [x, p, g]), moved)
         mutation = min(1.0, self.mutation + 0.05 * attempt)
@@ -129,15 +147,15 @@ class Swarm:
     ) -> tuple[Floats, Floats, Floats]:
         """Position, velocity and personal best, shape (D,) each, of a particle before its next move."""
         own = np.flatnonzero(history.index % self.n_particles == particle)
-        rng = np.random.default_rng([seed, particle, _START])
+        rng = np.random.default_rng([seed, particle, _START, *keys])
         target = rng.random(len(keys))
         if not len(own):  # nothing of it has finished: it stands where chance puts it
             return target, np.zeros(len(keys)), target
-        best = own[np.argmin(history.order[own])]
+        best = history.ranking.first(own)[0]
         initial = own[history.index[own] < self.n_startup_trials]
         path = [history.x[j] for j in own[history.index[own] >= self.n_startup_trials][-2:]]
         if len(initial) and len(path) < 2:
-            path.insert(0, history.x[initial[np.argmin(history.order[initial])]])
+            path.insert(0, history.x[history.ranking.first(initial)[0]])
         x = path[-1]
         v = x - path[-2] if len(path) > 1 else (target - x) / 2
         return x, v, history.x[best]
@@ -155,12 +173,11 @@ def latin_hypercube(seed: int, keys: Sequence[int], n: int) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def _leader(history: History, rng: np.random.Generator) -> Any:
+def _leader(ranking: Ranking, rng: np.random.Generator) -> Any:
     """The best row; of a Pareto front, the less crowded of two drawn at random (Raquel & Naval 2005)."""
-    if history.n_leaders == 1:
-        return np.argmin(history.order)
-    rank = rng.integers(history.n_leaders, size=2).min()
-    return np.flatnonzero(history.order == rank)[0]
+    if len(ranking.leaders) == 1:
+        return ranking.leaders[0]
+    return ranking.first(rng.choice(ranking.leaders, size=2))[0]
 
 
 def _jitter(x: Floats, box: Box, rng: np.random.Generator, attempt: int) -> Floats:
@@ -175,7 +192,8 @@ def _jitter(x: Floats, box: Box, rng: np.random.Generator, attempt: int) -> Floa
 
 def _contains(seen: Floats, x: Floats) -> NDArray[np.bool_]:
     """Which rows of x, shape (k, D), are among the rows of seen, shape (s, D)."""
-    return np.array([bool((np.abs(seen - row).max(axis=1, initial=0.0) < _SAME).any()) for row in x], dtype=bool)
+    squares = (x**2).sum(axis=1)[:, None] + (seen**2).sum(axis=1) - 2.0 * x @ seen.T
+    return np.asarray((squares < _SAME).any(axis=1))
 
 
 def _nearest_fresh(x: Floats, seen: Floats, box: Box) -> Floats:
@@ -183,7 +201,8 @@ def _nearest_fresh(x: Floats, seen: Floats, box: Box) -> Floats:
     if box.n_cells is None or box.n_cells > _MAX_CELLS:
         return x
     cells = box.cells()
-    fresh = cells[~_contains(seen, cells)]
+    known = {row.tobytes() for row in seen.round(9)}
+    fresh = cells[[row.tobytes() not in known for row in cells.round(9)]]
     if not len(fresh):
         return x
     return np.asarray(fresh[np.argmin(((fresh - x) ** 2).sum(axis=1))])
