@@ -15,13 +15,15 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
+from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial
 
 from .errors import UserError
 from .notes import describe
-from .plan import ComparisonPlan, sampler_seed
+from .plan import ComparisonPlan, corners, sampler_seed
 from .records import StudyRecord, read, study_name, study_record
 from .registry import make_sampler
 
@@ -61,6 +63,27 @@ def matrix(plan: ComparisonPlan, only: tuple[str, ...] = ()) -> list[tuple[str, 
     return [(label, replicate) for replicate in range(plan.replicates) for label in labels]
 
 
+def check(plan: ComparisonPlan, only: tuple[str, ...] = ()) -> dict[str, BaseSampler]:
+    """Everything that can be wrong with a plan before a database is touched, data are fetched or a trial is started.
+
+    Returns:
+        A sampler of each label.
+
+    Raises:
+        UserError: naming what is wrong.
+    """
+    labels = dict.fromkeys(label for label, _ in matrix(plan, only))
+    task_check = getattr(plan.task, "check", None)
+    if task_check is not None:
+        for corner in corners(plan.space):
+            try:
+                task_check(corner)
+            except (ValueError, TypeError) as error:
+                raise UserError(f"the plan {plan.name}: {error}") from error
+    specs = {label: plan.samplers[label] for label in labels}
+    return {label: make_sampler(s.name, plan.space, seed=0, **s.options) for label, s in specs.items()}
+
+
 def open_studies(plan: ComparisonPlan, storage: BaseStorage, only: tuple[str, ...] = ()) -> list[PlannedStudy]:
     """Create or load the studies of ``plan``, refusing those that were started with another plan.
 
@@ -75,15 +98,17 @@ def open_studies(plan: ComparisonPlan, storage: BaseStorage, only: tuple[str, ..
     for label, replicate in cells:
         known = stored.get(plan.study_name(label, replicate))
         if known is not None:
-            _recognise(known.study_name, known.user_attrs, fingerprints[label], storage, known._study_id)
+            _recognise(known, fingerprints[label], storage)
     return [_open(plan, storage, label, replicate, fingerprints[label]) for label, replicate in cells]
 
 
-def _recognise(name: str, attrs: dict[str, Any], expected: dict[str, Any], storage: BaseStorage, study_id: int) -> None:
+def _recognise(stored: FrozenStudy, expected: dict[str, Any], storage: BaseStorage) -> None:
+    name, attrs = stored.study_name, stored.user_attrs
     if FINGERPRINT not in attrs:
-        if storage.get_all_trials(study_id, deepcopy=False):
+        if storage.get_all_trials(stored._study_id, deepcopy=False):
             raise UserError(f"study {name} is in the database but was not made by this tool; choose another plan name.")
-        return
+        # Empty: its maker died between creating and signing it. Optuna would silently keep its direction.
+        attrs = {FINGERPRINT: {**expected, "direction": "/".join(d.name.lower() for d in stored.directions)}}
     for field, value in expected.items():
         if attrs[FINGERPRINT].get(field) != value:
             where, old, new = _difference(field, attrs[FINGERPRINT].get(field), value)

@@ -14,14 +14,14 @@ from rich.console import Console
 
 from . import records
 from .crew import Crew
-from .enqueue import enqueue
+from .enqueue import checked, enqueue
 from .errors import UserError
-from .matrix import PlannedStudy, annotate, matrix, open_studies
-from .plan import ComparisonPlan, corners
-from .registry import make_sampler
+from .matrix import PlannedStudy, annotate, check, matrix, open_studies
+from .plan import ComparisonPlan
 from .status import Display, Status
 from .stop import Stop, signals_to
-from .storage import Sweeper, absolute_url, open_storage, sqlite_path, this_process
+from .storage import Sweeper, absolute_url, check_place, open_storage, sqlite_path, this_process
+from .summary import load
 from .units import Unit, unit_of
 from .workers import POLL_SECONDS, prepare_task, quiet_optuna, work
 
@@ -51,6 +51,8 @@ class HyperparameterOptimizer:
     def __init__(self, plan: ComparisonPlan, storage: str | BaseStorage = "sqlite:///hpo.db") -> None:
         if not isinstance(plan, ComparisonPlan):
             raise UserError(f"a HyperparameterOptimizer needs a ComparisonPlan, got {plan!r}.")
+        if not isinstance(storage, str | BaseStorage):
+            raise UserError(f"storage must be a URL as 'sqlite:///hpo.db' or an Optuna storage, got {storage!r}.")
         self.plan = plan
         self.storage = absolute_url(storage) if isinstance(storage, str) else storage
 
@@ -74,7 +76,7 @@ class HyperparameterOptimizer:
             raise UserError(f"workers must be a whole number of at least 1, got {workers!r}.")
         if workers > 1 and not isinstance(self.storage, str):
             raise UserError(f"{workers} workers need a database URL, since an open storage stays in this process.")
-        only = tuple(only)
+        only = (only,) if isinstance(only, str) else tuple(only)
         console = Console(quiet=not progress)
         self._check(only, workers, console)
         with quiet_optuna():  # what it would say is in the database: failures with their tracebacks
@@ -101,9 +103,7 @@ class HyperparameterOptimizer:
             UserError: there is no database, or the plan has no study in it.
         """
         names = {self.plan.study_name(*cell) for cell in matrix(self.plan)}
-        found = records.read(self._open(create=False), self.plan.name)
-        if not found:
-            raise UserError(f"the database holds no study of the plan {self.plan.name}; start with `hpo-optuna run`.")
+        found = load(self._open(create=False), self.plan.name)
         return Status(self.plan.name, self.plan.budget, tuple(s for s in found if s.name in names))
 
     def forecast(self, *, sd: float | None = None, differences: Sequence[float] = ()) -> Forecast:
@@ -167,9 +167,12 @@ class HyperparameterOptimizer:
         Raises:
             UserError: a value is outside the space, or a budget is taken.
         """
+        only = (only,) if isinstance(only, str) else tuple(only)
+        check(self.plan, only)
+        checked(config, self.plan.space)  # before there is a database
         prepare_task(self.plan)
         with quiet_optuna():
-            studies = open_studies(self.plan, self._open(create=True), tuple(only))
+            studies = open_studies(self.plan, self._open(create=True), only)
             annotate(self.plan, studies)
             return enqueue(self.plan, studies, config)
 
@@ -185,6 +188,7 @@ class HyperparameterOptimizer:
 
         console = Console(quiet=not progress)
         storage = self._open(create=False)
+        load(storage, self.plan.name)  # before studies are made that were never run
         prepare_task(self.plan)
         with quiet_optuna():
             studies = open_studies(self.plan, storage)
@@ -193,18 +197,11 @@ class HyperparameterOptimizer:
 
     def _check(self, only: tuple[str, ...], workers: int, console: Console) -> None:
         """Everything that can be wrong before a database is touched or a trial started."""
-        cells = matrix(self.plan, only)
-        check = getattr(self.plan.task, "check", None)
-        if check is not None:
-            for corner in corners(self.plan.space):
-                try:
-                    check(corner)
-                except (ValueError, TypeError) as error:
-                    raise UserError(f"the plan {self.plan.name}: {error}") from error
-        for label in dict.fromkeys(label for label, _ in cells):
-            spec = self.plan.samplers[label]
-            size = getattr(make_sampler(spec.name, self.plan.space, seed=0, **spec.options), "n_points", None)
-            trials = self.plan.budget.trials
+        samplers = check(self.plan, only)
+        if isinstance(self.storage, str):
+            check_place(self.storage)  # before data are fetched for hours
+        for label, sampler in samplers.items():
+            size, trials = getattr(sampler, "n_points", None), self.plan.budget.trials
             if size is not None and trials is not None and size != trials:
                 than = f"of which the budget's {trials} are a random sample" if size > trials else "all of them run"
                 console.print(f"{label}: the grid has {size:,} points, {than}.", highlight=False)

@@ -116,10 +116,11 @@ def forecast(
     Raises:
         UserError: neither a pilot nor an assumption to plan from.
     """
-    if sd is not None and not sd > 0:
-        raise UserError(f"an SD of differences must be above 0, got {sd}.")
-    if any(not d > 0 for d in differences):
-        raise UserError(f"differences to be seen must be above 0, got {min(differences)}.")
+    if sd is not None and not 0 < sd < math.inf:
+        raise UserError(f"an SD of differences must be above 0 and finite, got {sd}.")
+    wrong = [d for d in differences if not 0 < d < math.inf]
+    if wrong:
+        raise UserError(f"differences to be seen must be above 0 and finite, got {wrong[0]}.")
     unit = unit or Unit()
     pilot = compare(final_scores(records)) if records else ()
     measured = pooled_sd(pilot)

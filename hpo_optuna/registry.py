@@ -39,8 +39,8 @@ def make_sampler(
         raise UserError(f"unknown sampler {name!r}; use one of {', '.join(SAMPLERS)}, or 'your_module:YourSampler'.")
     try:
         make = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"sampler {name!r} cannot be loaded: {error}.") from error
+    except Exception as error:  # the user's module may fail in any way
+        raise UserError(f"sampler {name!r} cannot be loaded: {type(error).__name__}: {error}.") from error
     try:
         sampler = make(dict(space), seed=seed, **options)
     except (TypeError, ValueError) as error:

@@ -14,7 +14,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from . import page, sections
-from .atomic import replacing
+from .atomic import check_target, replacing
 from .errors import UserError
 from .export import trials_table
 from .figures import quiet
@@ -42,6 +42,8 @@ def write_report(storage: BaseStorage, plan: str, path: str | Path, *, margin: f
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"a report is an HTML page: name it FILE.html, got {path}.")
+    for file in (path, path.with_suffix(".json"), path.with_suffix(".csv")):
+        check_target(file)
     records = load(storage, plan)
     with quiet():
         studies = {r.name: optuna.load_study(study_name=r.name, storage=storage) for r in records}

@@ -158,7 +158,8 @@ def differences(verdict: Verdict, unit: Unit) -> list[Section]:
         s = p.speed_up
         row: list[object] = [f"{p.a} over {p.b}", p.n, unit.difference(p.mean), _interval(unit, p.low, p.high)]
         row += [f"{p.better:.0%}", f"{p.better_low:.0%} to {p.better_high:.0%}"]
-        row.append("-" if s is None else f"{s.ratio:.1f}x ({s.low:.1f} to {s.high:.1f})")
+        spread = "" if s is None or p.n < 2 else f" ({s.low:.1f} to {s.high:.1f})"
+        row.append("-" if s is None else f"{s.ratio:.1f}x{spread}")
         tests = [p.p_holm, p.wilcoxon_holm, *([p.p_equivalent] if verdict.margin else [])]
         rows.append(row + ([_p(value) for value in tests] if final else []))
     said = PAIRED if final else f"{PAIRED} {NO_TESTS}"

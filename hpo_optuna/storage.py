@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -43,10 +46,13 @@ def absolute_url(url: str) -> str:
     """``url`` with SQLite's path made absolute: a CLI and a notebook in another folder mean one database."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise UserError(f"{url!r} is no database URL; use for example sqlite:///hpo.db.") from error
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        without_password = re.sub(r":[^:@/]*@", ":***@", url)
+        raise UserError(f"{without_password!r} is no database URL; use for example sqlite:///hpo.db.") from error
+    if parsed.get_backend_name() != "sqlite":
         return parsed.render_as_string(hide_password=False)
+    if parsed.database in (None, "", ":memory:"):
+        raise UserError(f"{url} is a database in memory, and nothing would be kept; use a file: sqlite:///hpo.db.")
     path = Path(str(parsed.database)).expanduser().resolve()
     return parsed.set(database=str(path)).render_as_string(hide_password=False)
 
@@ -57,10 +63,41 @@ def shown(url: str) -> str:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file behind an SQLite URL; None for other databases and for SQLite in memory."""
+    """The file behind an SQLite URL; None for other databases."""
     parsed: URL = make_url(url)
-    in_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
-    return Path(str(parsed.database)) if in_file else None
+    return Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else None
+
+
+def check_place(url: str, *, create: bool = True) -> None:
+    """Whether there can be a database at ``url``, as far as that is seen without opening it.
+
+    Raises:
+        UserError: the folder or file is missing, or the file is another program's.
+    """
+    path = sqlite_path(absolute_url(url))
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise UserError(f"the folder {path.parent} of the database {path.name} does not exist; create it first.")
+    if path.is_dir():
+        raise UserError(f"the database {path} is a folder; name a file, for example sqlite:///hpo.db.")
+    if not create and not path.exists():
+        raise UserError(f"there is no database {path}; start one with `hpo-optuna run`, or name it by --storage.")
+    if path.exists() and _is_foreign(path):
+        raise UserError(f"{path} holds tables, but not Optuna's; name another file, for example sqlite:///hpo.db.")
+
+
+def _is_foreign(path: Path) -> bool:
+    from optuna.storages._rdb.models import BaseModel
+
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
+        return False  # no database, or locked at this moment: opening it waits, and says what is wrong
+    # Some of Optuna's tables alone: another worker is making them at this moment.
+    ours = {*BaseModel.metadata.tables, "alembic_version"}
+    return not tables <= ours and not tables >= ours
 
 
 def open_storage(url: str, *, create: bool = True) -> RDBStorage:
@@ -74,13 +111,7 @@ def open_storage(url: str, *, create: bool = True) -> RDBStorage:
         UserError: the folder or file is missing, the file is no Optuna database, or its server does not answer.
     """
     url = absolute_url(url)
-    path = sqlite_path(url)
-    if path is not None and not path.parent.is_dir():
-        raise UserError(f"the folder {path.parent} of the database {path.name} does not exist; create it first.")
-    if path is not None and path.is_dir():
-        raise UserError(f"the database {path} is a folder; name a file, for example sqlite:///hpo.db.")
-    if path is not None and not create and not path.exists():
-        raise UserError(f"there is no database {path}; start one with `hpo-optuna run`, or name it by --storage.")
+    check_place(url, create=create)
     try:
         for _ in range(CREATION_TRIES):
             try:
@@ -92,9 +123,10 @@ def open_storage(url: str, *, create: bool = True) -> RDBStorage:
                 time.sleep(0.1)
         return _connect(url, create)
     except NoSuchModuleError as error:
-        raise UserError(f"no driver for {shown(url)}: {error}.") from error
+        raise UserError(f"no driver for {shown(url)}: {error}; use for example sqlite:///hpo.db.") from error
     except ImportError as error:
-        raise UserError(f"the driver of {shown(url)} is not installed: {error}.") from error
+        cause = error.__cause__ or error
+        raise UserError(f"the driver of {shown(url)} is not installed ({cause}); install it with pip.") from error
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         reason = str(getattr(error, "orig", None) or error.__cause__ or error).strip().splitlines()[0]
         raise UserError(f"{shown(url)} cannot be used as an Optuna database: {reason}.") from error

@@ -16,12 +16,12 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from .errors import StudyStopped, UserError
-from .matrix import PlannedStudy, open_studies
+from .matrix import PlannedStudy, check, open_studies
 from .objective import Objective
 from .plan import Budget, ComparisonPlan
 from .records import StudyRecord
 from .stop import Stop, signals_to
-from .storage import Process, Sweeper, is_dead, open_storage
+from .storage import Process, Sweeper, check_place, is_dead, open_storage
 
 POLL_SECONDS = 0.2
 MAX_FAILURES = 3  # this many configurations in a row that fail end their study
@@ -194,6 +194,8 @@ def work_here(plan: ComparisonPlan, url: str, *, only: tuple[str, ...] = (), par
         KeyboardInterrupt: a signal asked it to end; its trial is queued again.
     """
     stop = Stop()
+    check(plan, only)
+    check_place(url)
     with quiet_optuna(), signals_to(stop):
         prepare_task(plan)
         work(plan, open_storage(url), only=only, stop=stop, parent=parent)

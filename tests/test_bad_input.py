@@ -157,10 +157,10 @@ def test_a_wrong_field_of_a_plan_is_refused(refused, field, value, words):
     hints(refused("run", "plan.py"), *words)
 
 
-@pytest.mark.parametrize("command", ["worker", "run"])
+@pytest.mark.parametrize("command", ["run", "worker", "enqueue"])
 def test_a_wrong_sampler_is_refused_before_there_is_a_database(refused, command):
     write("PLAN = ComparisonPlan(**{**FIELDS, 'samplers': {'a': SamplerSpec('pso', n_particles=1)}})")
-    hints(refused(command, "plan.py"), "n_particles")
+    hints(refused(command, "plan.py", *NEEDS.get(command, [])), "n_particles")
 
 
 def test_a_grid_of_absurd_size_is_refused_at_once(refused):
@@ -188,7 +188,7 @@ def test_a_plan_file_that_is_none_is_refused(refused, command, body, words):
     hints(refused(command, "plan.py"), "plan.py", *words)
 
 
-@pytest.mark.parametrize("command", ["run", "worker", "status", "report", "export", "dashboard"])
+@pytest.mark.parametrize("command", ["run", "worker", "status", "report", "export", "dashboard", "finalize", "plan"])
 @pytest.mark.parametrize("study", ["nope", "lenet5-digits", "plan", "plan.txt", "", "."])
 def test_an_unknown_plan_is_refused_with_those_that_ship(refused, command, study):
     hints(refused(command, study), repr(study), ".py", "lenet5_cifar10, lenet5_digits, sphere")
@@ -213,8 +213,9 @@ def nothing():
     """No file."""
 
 
-EVERY = ["run", "worker", "status", "report", "export", "dashboard"]
-READERS = ["status", "report", "export", "dashboard"]
+READERS = ["status", "report", "export", "dashboard", "finalize"]
+EVERY = ["run", "worker", "enqueue", *READERS]
+NEEDS = {"enqueue": ["--set", "x=0"]}
 STORAGES: dict[str, tuple[Callable[[], None], str, list[str], list[str]]] = {
     "folder missing": (nothing, "sqlite:///no/such/hpo.db", EVERY, ["no/such", "hpo.db", "create it"]),
     "a folder": (lambda: Path("sub").mkdir(), "sqlite:///sub", EVERY, ["sub is a folder", "sqlite:///hpo.db"]),
@@ -238,7 +239,7 @@ IDS = [f"{name}-{command}" for name, case in STORAGES.items() for command in cas
 @pytest.mark.parametrize(("command", "prepare", "url", "words"), CASES, ids=IDS)
 def test_a_wrong_storage_is_refused(refused, command, prepare, url, words):
     prepare()
-    message = refused(command, "plan.py", "--storage", url)
+    message = refused(command, "plan.py", *NEEDS.get(command, []), "--storage", url)
     hints(message, *words)
     assert "secret" not in message
 
@@ -270,6 +271,18 @@ FLAGS = {
         ["worker", "lenet5_digits", "--data", "folder", "--data-dir", "missing"],
         ["missing", "does not exist"],
     ),
+    "queued nowhere": (["enqueue", "plan.py", "--set", "x"], ["--set x", "NAME=VALUE"]),
+    "queued in words": (["enqueue", "plan.py", "--set", "x=big"], ["--set x=big", "no number"]),
+    "queued outside": (["enqueue", "plan.py", "--set", "x=9"], ["x=9", "-1.0 to 1.0"]),
+    "queued beyond numbers": (["enqueue", "plan.py", "--set", "x=nan"], ["x=nan", "-1.0 to 1.0"]),
+    "queued unknown": (["enqueue", "plan.py", "--set", "x=0", "--set", "y=0"], ["y", "it has x"]),
+    "queued in part": (["enqueue", "plan.py", "--set", "y=0"], ["y", "it has x"]),
+    "queued for nobody": (["enqueue", "plan.py", "--set", "x=0", "--only", "pso"], ["'pso'", "it has random"]),
+    "no forecast": (["plan", "plan.py"], ["pilot", "2 replicates", "SD"]),
+    "spread below": (["plan", "plan.py", "--sd", "-1"], ["SD", "above 0", "-1"]),
+    "spread beyond": (["plan", "plan.py", "--sd", "inf"], ["SD", "inf"]),
+    "no difference": (["plan", "plan.py", "--sd", "1", "--difference", "0"], ["difference", "0"]),
+    "artifacts missing": (["dashboard", "plan.py", "--artifact-dir", "missing"], ["missing", "artifact"]),
     "port below": (["dashboard", "plan.py", "--port", "-1"], ["port", "65535", "-1"]),
     "port beyond": (["dashboard", "plan.py", "--port", "70000"], ["port", "65535", "70000"]),
 }
@@ -338,11 +351,21 @@ def test_a_wrong_target_is_refused_before_anything_is_written(refused, argv, wor
     hints(refused(command, "plan.py", *rest), *words)
 
 
-@pytest.mark.parametrize("command", ["status", "report", "export"])
+@pytest.mark.parametrize("command", ["status", "report", "export", "finalize"])
 @pytest.mark.usefixtures("database")
 def test_a_plan_that_the_database_does_not_hold_is_refused_with_those_it_does(refused, command):
     write("PLAN = ComparisonPlan(**{**FIELDS, 'name': 'other'})", "other.py")
     hints(refused(command, "other.py"), "other", "toy", "hpo-optuna run")
+
+
+@pytest.mark.usefixtures("database")
+def test_winners_of_a_task_without_a_test_split_are_not_finalized(refused):
+    hints(refused("finalize", "plan.py"), "toy", "finalize")
+
+
+@pytest.mark.usefixtures("database")
+def test_a_taken_budget_takes_no_queued_configuration(refused):
+    hints(refused("enqueue", "plan.py", "--set", "x=0"), "toy/random/seed-0", "--budget-trials")
 
 
 @pytest.mark.usefixtures("database")

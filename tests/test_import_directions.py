@@ -228,7 +228,7 @@ def test_help_imports_no_heavy_library(tmp_path):
 FORBIDDEN, EXPECTED = {"torch", "torchvision", "plotly", "pandas", "sklearn", "optuna_dashboard"}, 0
 commands = ask("--help")
 ask("--version")
-for command in ("run", "worker", "status", "report", "export", "dashboard"):
+for command in ("run", "worker", "status", "plan", "enqueue", "finalize", "report", "export", "dashboard"):
     assert command in commands
     ask(command, "--help")
 """,
@@ -281,6 +281,8 @@ for argv in (
     ["worker", "lenet5_digits", "--storage", "hpo.db"],
     ["status", "lenet5_digits", "--storage", "sqlite:///missing.db"],
     ["report", "lenet5_digits"],
+    ["finalize", "lenet5_digits"],
+    ["enqueue", "lenet5_digits", "--set", "C1=99"],
     ["export", "lenet5_digits", "-o", "trials.xlsx"],
     ["dashboard", "lenet5_digits", "--port", "99999"],
 ):

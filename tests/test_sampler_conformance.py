@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import optuna
 import pytest
-from hpo_optuna.samplers.grid_search import GridSearchSampler
-from hpo_optuna.samplers.pso import PSOSampler
-from hpo_optuna.samplers.random_search import RandomSearchSampler
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.testing import pytest_samplers as suite
+
+from hpo_optuna.samplers.grid_search import GridSearchSampler
+from hpo_optuna.samplers.pso import PSOSampler
+from hpo_optuna.samplers.random_search import RandomSearchSampler
 
 
 @pytest.fixture(autouse=True)

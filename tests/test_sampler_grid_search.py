@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from hpo_optuna.samplers.grid_search import GridExhausted, GridSearchSampler, _sampler
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
+
+from hpo_optuna.samplers.grid_search import GridExhausted, GridSearchSampler, _sampler
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(0.0, 3.0),

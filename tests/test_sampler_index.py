@@ -7,11 +7,12 @@ from types import ModuleType
 
 import optuna
 import pytest
+from optuna.distributions import IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
 from hpo_optuna.samplers.grid_search import _index as grid_index
 from hpo_optuna.samplers.pso import _index as pso_index
 from hpo_optuna.samplers.random_search import _index as random_index
-from optuna.distributions import IntDistribution
-from optuna.trial import FrozenTrial, TrialState
 
 COPIES = [grid_index, random_index, pso_index]
 

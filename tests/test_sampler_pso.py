@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
 from hpo_optuna.samplers.pso import PSOSampler
 from hpo_optuna.samplers.pso._cube import Cube
 from hpo_optuna.samplers.random_search import RandomSearchSampler
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
 
 XY: dict[str, BaseDistribution] = {"x": FloatDistribution(0.0, 1.0), "y": FloatDistribution(0.0, 1.0)}
 SCREENS = pytest.mark.parametrize("screen", PSOSampler.SCREENS)

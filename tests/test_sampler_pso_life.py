@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from hpo_optuna.samplers.pso import PSOSampler, _book
-from hpo_optuna.samplers.pso._index import trial_indices
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
+
+from hpo_optuna.samplers.pso import PSOSampler, _book
+from hpo_optuna.samplers.pso._index import trial_indices
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(-5.0, 5.0),

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from hpo_optuna.samplers.random_search import RandomSearchSampler
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from hpo_optuna.samplers.random_search import RandomSearchSampler
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(-1.0, 3.0),

@@ -11,12 +11,13 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy
-from hpo_optuna.samplers.grid_search import GridSearchSampler
-from hpo_optuna.samplers.pso import PSOSampler
-from hpo_optuna.samplers.random_search import RandomSearchSampler
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
+
+from hpo_optuna.samplers.grid_search import GridSearchSampler
+from hpo_optuna.samplers.pso import PSOSampler
+from hpo_optuna.samplers.random_search import RandomSearchSampler
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(-5.0, 5.0),

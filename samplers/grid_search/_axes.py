@@ -15,6 +15,7 @@ from optuna.distributions import (
 )
 
 Points = int | Mapping[str, int | Sequence[Any]]
+_MAX_VALUES = 1_000_000  # of one parameter: each is a Python number
 
 
 def grid_axes(space: Mapping[str, BaseDistribution], points: Points) -> dict[str, tuple[Any, ...]]:
@@ -48,6 +49,8 @@ def _axis(name: str, distribution: BaseDistribution, wanted: int | Sequence[Any]
         return _explicit(name, distribution, wanted)
     if wanted < 1:
         raise ValueError(f"points of {name!r} must be at least 1, got {wanted}.")
+    if wanted > _MAX_VALUES:
+        raise ValueError(f"points of {name!r} must be at most {_MAX_VALUES:,}, got {wanted}.")
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices  # no two of its choices are nearer than others: take all
     if isinstance(distribution, IntDistribution):
