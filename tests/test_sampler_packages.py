@@ -40,3 +40,13 @@ def test_its_example_runs(package, said):
     example = SHELF / package / "example.py"
     ran = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=True)
     assert said in ran.stdout
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_example_in_its_readme_runs(package, capsys):
+    """OptunaHub's PSO has one that raises TypeError."""
+    readme = (SHELF / package / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\n")[1].split("```")[0]
+    local = f'load_local_module("{package}", registry_root={str(SHELF)!r})'
+    assert f'load_module("samplers/{package}")' in code
+    exec(code.replace(f'load_module("samplers/{package}")', local), {})

@@ -302,14 +302,16 @@ def test_it_converges_where_random_search_does_not(screen: Any, pruning: bool) -
             trial.suggest_int("n", 1, 100),
         )
         value = (x - 1) ** 2 + (math.log10(lr) + 3) ** 2 + ((n - 37) / 20) ** 2
-        if pruning and trial.number % 2:
-            trial.report(value, 0)
+        trial.report(value, 0)
+        if trial.should_prune():
             raise optuna.TrialPruned
         return value
 
     def best(sampler: optuna.samplers.BaseSampler) -> float:
-        study = optuna.create_study(sampler=sampler)
+        pruner = optuna.pruners.PercentilePruner(20.0, n_startup_trials=4) if pruning else optuna.pruners.NopPruner()
+        study = optuna.create_study(sampler=sampler, pruner=pruner)
         study.optimize(objective, n_trials=60)
+        assert not pruning or len(study.get_trials(states=(PRUNED,))) >= 20
         return study.best_value
 
     ratios = [

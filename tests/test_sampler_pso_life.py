@@ -14,6 +14,7 @@ import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
+from test_sampler_resume import open_database
 
 from hpo_optuna.samplers.pso import PSOSampler, _book
 from hpo_optuna.samplers.pso._index import trial_indices
@@ -102,8 +103,8 @@ print([study.ask(SPACE).params for _ in range(3)])
 
 
 def test_another_process_without_a_seed_continues_the_same_swarm(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/swarm.db"
-    study = optuna.create_study(storage=url, study_name="s", sampler=PSOSampler(SPACE))
+    storage = open_database(tmp_path / "swarm.db")
+    study = optuna.create_study(storage=storage, study_name="s", sampler=PSOSampler(SPACE))
     worked_by(2, study, 18)
     (tmp_path / "copy.db").write_bytes((tmp_path / "swarm.db").read_bytes())
     expected = [study.ask(SPACE).params for _ in range(3)]
@@ -130,7 +131,8 @@ def test_the_books_index_is_the_index() -> None:
             )
         book = _book.Book()
         book._update(study, 0, read_all=True)
-        assert _book.trial_indices(book._rows[:30])[:30].tolist() == list(trial_indices(study.trials).values())
+        rows = {name: column[:30] for name, column in book._rows.items()}
+        assert _book.trial_indices(rows)[:30].tolist() == list(trial_indices(study.trials).values())
 
 
 def test_a_sampler_travels_without_its_cache() -> None:
@@ -144,7 +146,7 @@ def test_a_sampler_travels_without_its_cache() -> None:
 
 def test_two_studies_of_one_name_are_not_mixed_up(tmp_path: Path) -> None:
     sampler = PSOSampler(SPACE, seed=0)
-    storage = f"sqlite:///{tmp_path}/studies.db"
+    storage = open_database(tmp_path / "studies.db")
     params = []
     for sign in (1.0, -1.0, 1.0):
         study = optuna.create_study(study_name="s", storage=storage, sampler=sampler)

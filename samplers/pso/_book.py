@@ -22,6 +22,8 @@ _WEIGHTS = 4  # purpose of random numbers; 1 to 3 are the swarm's
 _FEW = 3  # up to so many trials are read one by one, more by one query for all
 _MAX_CUBES = 64
 
+Rows = dict[str, NDArray[Any]]  # what is asked of trials, a column each
+
 
 class Book:
     """What this process has read of one study.
@@ -34,7 +36,7 @@ class Book:
     def __init__(self) -> None:
         self.trials: list[FrozenTrial] = []
         self._open: set[int] = set()
-        self._rows = np.empty(0, dtype=_row_type(1))
+        self._rows = _rows(0, 1)
         self._spaces: list[dict[str, BaseDistribution]] = []  # the different spaces that trials had
         self._space_ids: dict[Any, int] = {}
         self._changes: list[int] = []  # numbers of trials, in the order they were read
@@ -53,17 +55,18 @@ class Book:
             if seed is None:
                 seed = study_seed([trial] if trial.number == 0 else self.trials[:1], study.study_name)
             n = len(self.trials) if queued else trial.number
-            index = trial_indices(self._rows[:n])
-            number = np.flatnonzero(np.arange(n) != trial.number)
-            rows = self._rows[number]
+            index = trial_indices({name: column[:n] for name, column in self._rows.items()})
+            number = np.arange(n)
+            number = number[number != trial.number]
+            rows = {name: column[number] for name, column in self._rows.items()}
             return View(self, study.directions, seed, int(index[trial.number]), number, index[number], rows)
 
     def overview(self, study: Study) -> View:
         """The study as the next trial would see it."""
         self._update(study, 0, read_all=True)
-        rows = self._rows[: len(self.trials)]
+        rows = {name: column[: len(self.trials)] for name, column in self._rows.items()}
         index = trial_indices(rows)
-        number = np.arange(len(rows))
+        number = np.arange(len(self.trials))
         return View(self, study.directions, 0, int(index[-1]), number, index[:-1], rows)
 
     def _update(self, study: Study, number: int, *, read_all: bool) -> None:
@@ -86,21 +89,25 @@ class Book:
         number = trial.number
         if number == len(self.trials):
             self.trials.append(trial)
-            if number >= len(self._rows):
-                grown = np.empty(max(64, 2 * len(self._rows)), dtype=_row_type(n_objectives))
-                grown[:number] = self._rows[:number] if number else 0
+            if number >= len(self._rows["state"]):
+                grown = _rows(max(64, 2 * number), n_objectives)
+                for name, column in self._rows.items():
+                    grown[name][:number] = column[:number]
                 self._rows = grown
         self.trials[number] = trial
         (self._open.discard if trial.state.is_finished() else self._open.add)(number)
         history = trial.system_attrs.get("retry_history")
-        row = self._rows[number]
-        row["state"] = trial.state.value
-        row["bare"] = not trial.params
-        row["original"] = history[0] if history else number
-        row["retry"] = bool(history)
-        row["values"] = _values(trial, n_objectives)
-        row["violation"] = sum(max(0.0, c) for c in trial.constraints.values())
-        row["space"] = self._space_id(trial.distributions)
+        row = {
+            "state": trial.state.value,
+            "bare": not trial.params,
+            "retry": bool(history),
+            "original": history[0] if history else number,
+            "space": self._space_id(trial.distributions),
+            "violation": sum(max(0.0, c) for c in trial.constraints.values()),
+            "values": _values(trial, n_objectives),
+        }
+        for name, value in row.items():
+            self._rows[name][number] = value
         self._changes.append(number)
 
     def _space_id(self, space: dict[str, BaseDistribution]) -> int:
@@ -118,8 +125,8 @@ class Book:
         key = tuple((name, repr(cube.space[name])) for name in cube.names)
         with self._lock:
             known, x = self._cubes.pop(key, (0, np.empty((0, len(cube.names)))))
-            if len(x) < len(self._rows):
-                x = np.concatenate([x, np.full((len(self._rows) - len(x), len(cube.names)), np.nan)])
+            if len(x) < len(self.trials):
+                x = np.concatenate([x, np.full((len(self._rows["state"]) - len(x), len(cube.names)), np.nan)])
             for changed in set(self._changes[known:]):
                 trial = self.trials[changed]
                 u = cube.to_unit({**trial.system_attrs.get("fixed_params", {}), **trial.params})
@@ -145,7 +152,7 @@ class View:
     index: int
     number: NDArray[np.int64]
     indices: NDArray[np.int64]
-    rows: NDArray[Any]
+    rows: Rows
 
     @cached_property
     def spaces(self) -> list[dict[str, BaseDistribution]]:
@@ -175,23 +182,23 @@ class View:
         known = ~np.isnan(x).any(axis=1)
         evidence = np.flatnonzero(known & _is_evidence(self.rows))
         evidence = evidence[np.argsort(self.indices[evidence], kind="stable")]
-        rows = self.rows[evidence]
         sign = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in self.directions])
-        pruned = rows["state"] == TrialState.PRUNED.value
-        values = rows["values"] * sign
+        pruned = self.rows["state"][evidence] == TrialState.PRUNED.value
+        values = self.rows["values"][evidence] * sign
+        violation = self.rows["violation"][evidence]
         weights = np.random.default_rng([self.seed, self.index, _WEIGHTS]).dirichlet(np.ones(len(sign)))
         return History(
             x=x[evidence],
             index=self.indices[evidence],
-            ranking=rank(values, pruned, rows["violation"]),
-            score=score(values, pruned, rows["violation"], weights),
-            seen=x[known][:0] if repeat else x[known],
+            ranking=rank(values, pruned, violation),
+            score=score(values, pruned, violation, weights),
+            seen=x[:0] if repeat else x[known],
         )
 
 
-def trial_indices(rows: NDArray[Any]) -> NDArray[np.int64]:
+def trial_indices(rows: Rows) -> NDArray[np.int64]:
     """The indices of n trials and of a fresh one after them, shape (n + 1,); see `_index.trial_indices`."""
-    retried = np.zeros(len(rows), dtype=bool)
+    retried = np.zeros(len(rows["state"]), dtype=bool)
     retries = np.flatnonzero(rows["retry"])
     retried[rows["original"][retries]] = True
     void = (rows["state"] == TrialState.FAIL.value) & rows["bare"] & ~retried
@@ -201,21 +208,19 @@ def trial_indices(rows: NDArray[Any]) -> NDArray[np.int64]:
     return index
 
 
-def _row_type(n_objectives: int) -> np.dtype[Any]:
-    return np.dtype(
-        [
-            ("state", np.int8),
-            ("bare", np.bool_),
-            ("retry", np.bool_),
-            ("original", np.int64),
-            ("space", np.int64),
-            ("violation", np.float64),
-            ("values", np.float64, (n_objectives,)),
-        ]
-    )
+def _rows(n: int, n_objectives: int) -> Rows:
+    return {
+        "state": np.zeros(n, dtype=np.int8),
+        "bare": np.zeros(n, dtype=bool),
+        "retry": np.zeros(n, dtype=bool),
+        "original": np.zeros(n, dtype=np.int64),  # the first of its retry history, or its own number
+        "space": np.zeros(n, dtype=np.int64),
+        "violation": np.zeros(n),
+        "values": np.zeros((n, n_objectives)),
+    }
 
 
-def _is_evidence(rows: NDArray[Any]) -> NDArray[np.bool_]:
+def _is_evidence(rows: Rows) -> NDArray[np.bool_]:
     return np.asarray((rows["state"] == TrialState.COMPLETE.value) | (rows["state"] == TrialState.PRUNED.value))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
@@ -14,22 +14,27 @@ from optuna.trial import FrozenTrial
 
 from ._book import Book, View
 from ._cube import Cube
-from ._swarm import Swarm
+from ._screens import gp_screen, rbf_screen
+from ._swarm import Screen, Swarm
+
+ScreenName = Literal["rbf", "gp"]
 
 
 @dataclass(frozen=True)
 class _Defaults:
-    """Options that go together, found by measurement."""
+    """Options that go together, found by measurement (see the README)."""
 
+    screen: Screen | None
     n_particles: int
     n_startup_trials: int
     inertia: float
-    mutation: float
     n_candidates: int
 
 
-_DEFAULTS = {
-    None: _Defaults(n_particles=5, n_startup_trials=14, inertia=0.5, mutation=0.05, n_candidates=1),
+_DEFAULTS: dict[ScreenName | None, _Defaults] = {
+    "rbf": _Defaults(rbf_screen, n_particles=6, n_startup_trials=10, inertia=0.5, n_candidates=100),
+    "gp": _Defaults(gp_screen, n_particles=5, n_startup_trials=10, inertia=0.55, n_candidates=30),
+    None: _Defaults(None, n_particles=5, n_startup_trials=14, inertia=0.5, n_candidates=1),
 }
 
 
@@ -56,18 +61,25 @@ class PSOSampler(BaseSampler):
             trial), the same in every process.
         n_particles:
             The size of the swarm, at least 2. A property of the search, not of the number of workers.
+        screen:
+            What picks one of several draws of the velocity equation: "rbf", a cubic radial basis function of
+            what was evaluated, with a term against collapse; "gp", a Gaussian process; None, nothing: one draw.
         n_startup_trials:
             How many trials are points of a Latin hypercube (McKay et al. 1979) before particles move.
         inertia, cognitive, social:
             The weights w, c1 and c2 of the velocity equation.
         mutation:
             The probability by which an integer, step or category is drawn anew, for each coordinate.
+        n_candidates:
+            How many draws the screen picks from.
+
+    Options left at None take values that go with the screen.
 
     Raises:
         ValueError: for an option outside its range, naming it.
     """
 
-    SCREENS: ClassVar[tuple[None, ...]] = tuple(_DEFAULTS)
+    SCREENS: ClassVar[tuple[ScreenName | None, ...]] = tuple(_DEFAULTS)
 
     def __init__(
         self,
@@ -75,12 +87,12 @@ class PSOSampler(BaseSampler):
         *,
         seed: int | None = None,
         n_particles: int | None = None,
-        screen: None = None,
+        screen: ScreenName | None = "rbf",
         n_startup_trials: int | None = None,
         inertia: float | None = None,
         cognitive: float = 1.49618,
         social: float = 1.49618,
-        mutation: float | None = None,
+        mutation: float = 0.05,
         n_candidates: int | None = None,
     ) -> None:
         if screen not in _DEFAULTS:
@@ -102,8 +114,9 @@ class PSOSampler(BaseSampler):
             inertia=_within("inertia", default.inertia if inertia is None else inertia, 0.0, 1.0),
             cognitive=_within("cognitive", cognitive, 0.0, 4.0),
             social=_within("social", social, 0.0, 4.0),
-            mutation=_within("mutation", default.mutation if mutation is None else mutation, 0.0, 1.0),
+            mutation=_within("mutation", mutation, 0.0, 1.0),
             n_candidates=_at_least("n_candidates", default.n_candidates if n_candidates is None else n_candidates, 1),
+            screen=default.screen,
         )
         self._cache: dict[str, Any] = {}  # what was read of the studies: an optimisation, nothing to keep
 

@@ -6,6 +6,7 @@ import contextlib
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.linalg import cho_solve, cholesky, lapack, solve_triangular
 from scipy.optimize import minimize
@@ -29,7 +30,7 @@ def rbf_screen(candidates: Floats, history: History, index: int, box: Box) -> in
     merit = weight * _unit(_interpolate(x, y, z))
     if weight < 1.0:
         known = box.embed(history.seen if len(history.seen) else history.x)
-        nearest = np.sqrt(_squares(z, known)).min(axis=1)
+        nearest = np.sqrt(_squares(z, known[_near(z, known)])).min(axis=1)
         merit = merit + (1.0 - weight) * (1.0 - _unit(nearest))
     return int(np.argmin(merit))
 
@@ -47,14 +48,19 @@ def _learn(candidates: Floats, history: History, box: Box) -> tuple[Floats, Floa
     Scores above the median count as the median: how bad the bad half is says nothing about where the best is.
     """
     x, z = box.embed(history.x), box.embed(candidates)
-    y = history.score
+    near = _near(z, x)
+    x, y = x[near], np.minimum(history.score, np.median(history.score))[near]
     x, inverse = np.unique(x.round(9), axis=0, return_inverse=True)
     y = np.bincount(inverse.ravel(), weights=y) / np.bincount(inverse.ravel())
-    y = np.minimum(y, np.median(y))
-    if len(y) > _MAX_ROWS:
-        near = np.argsort(_squares(z, x).min(axis=0), kind="stable")[:_MAX_ROWS]
-        x, y = x[near], y[near]
     return x, (y - y.mean()) / max(y.std(), _SMALL), z
+
+
+def _near(z: Floats, x: Floats) -> NDArray[np.int64]:
+    """The rows of x nearest to the middle of z, not more than a surrogate can learn from at a constant cost."""
+    if len(x) <= _MAX_ROWS:
+        return np.arange(len(x))
+    squares = ((x - z.mean(axis=0)) ** 2).sum(axis=1)
+    return np.argpartition(squares, _MAX_ROWS)[:_MAX_ROWS]
 
 
 def _interpolate(x: Floats, y: Floats, z: Floats) -> Floats:

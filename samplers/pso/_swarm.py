@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _START, _MOVE, _LATIN = 1, 2, 3  # purposes of random numbers: no two share a stream
-_SAME = 1e-14  # squared distance of what is one configuration: as near as rounding lets be seen
+_SAME = 1e-7  # coordinates nearer than this are one configuration: as near as squares let be told apart
 _REDRAWS = 20
 _MAX_CELLS = 65_536  # a discrete space up to this size is searched through for what is left
 
@@ -192,8 +192,10 @@ def _jitter(x: Floats, box: Box, rng: np.random.Generator, attempt: int) -> Floa
 
 def _contains(seen: Floats, x: Floats) -> NDArray[np.bool_]:
     """Which rows of x, shape (k, D), are among the rows of seen, shape (s, D)."""
+    around = ((seen > x.min(axis=0) - _SAME) & (seen < x.max(axis=0) + _SAME)).all(axis=1)
+    seen = seen[around]
     squares = (x**2).sum(axis=1)[:, None] + (seen**2).sum(axis=1) - 2.0 * x @ seen.T
-    return np.asarray((squares < _SAME).any(axis=1))
+    return np.asarray((squares < _SAME**2).any(axis=1))
 
 
 def _nearest_fresh(x: Floats, seen: Floats, box: Box) -> Floats:
