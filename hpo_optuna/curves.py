@@ -10,14 +10,13 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import StudyRecord, TrialRecord
+from .records import EXHAUSTED, StudyRecord, TrialRecord
 from .registry import make_sampler
 from .units import counted
 
 Array: TypeAlias = NDArray[np.float64]
 Axis: TypeAlias = Literal["trials", "epochs", "seconds"]
 AXES: tuple[Axis, ...] = get_args(Axis)
-EXHAUSTED = "exhausted"  # a study's attribute: its sampler has no further point to give
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .curves import is_done
 from .errors import UserError
 from .matrix import PlannedStudy
 from .plan import ComparisonPlan
-from .records import StudyRecord, study_record
+from .records import StudyRecord
 from .status import configuration
 
 FINAL = "final"  # the study's user attribute that holds what was seen of the test split
@@ -85,7 +85,7 @@ def finalize(
         )
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise UserError(f"seeds must be a whole number of at least 1, got {seeds!r}.")
-    records = [_record(opened) for opened in studies]
+    records = [opened.record() for opened in studies]
     unfinished = [record.name for record in records if not is_done(record) or record.best is None]
     if unfinished:
         raise UserError(
@@ -96,11 +96,6 @@ def finalize(
         _finalize_study(plan, opened, record, train_and_test, directory, seeds, tell)
         for opened, record in zip(studies, records, strict=True)
     )
-
-
-def _record(opened: PlannedStudy) -> StudyRecord:
-    study = opened.study
-    return study_record(study.study_name, study.direction, study.get_trials(deepcopy=False), study.user_attrs)
 
 
 def _finalize_study(

@@ -39,10 +39,11 @@ class PlannedStudy:
     replicate: int
 
     def record(self, trials: Sequence[FrozenTrial] | None = None) -> StudyRecord:
-        """What the database says of it now, or what ``trials`` said a moment ago."""
+        """What the database says of it now; or what ``trials`` said a moment ago, without the study's attributes."""
         study = self.study
-        rows = study.get_trials(deepcopy=False) if trials is None else trials
-        return study_record(study.study_name, study.direction, rows, {})
+        if trials is not None:
+            return study_record(study.study_name, study.direction, trials, {})
+        return study_record(study.study_name, study.direction, study.get_trials(deepcopy=False), study.user_attrs)
 
     def unasked(self) -> int | None:
         """Points that a finite sampler, as a grid, has not yet given to any trial; None for an endless one."""

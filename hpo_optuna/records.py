@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial
 
 # Keys of the attributes that the engine writes on a trial.
 WORKER, ERROR, ENDED, VOID, SCORES = "worker", "error", "ended", "void", "scores"
+EXHAUSTED = "exhausted"  # a study's attribute: its sampler, as a grid, has no further point to give
 ENGINE_KEYS = frozenset({WORKER, ERROR, ENDED, VOID, SCORES, "traceback"})
 
 

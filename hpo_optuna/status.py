@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 
 from .plan import Budget
-from .records import StudyRecord
+from .records import EXHAUSTED, StudyRecord
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Status:
         """Trials still to be finished; None where only epochs are limited."""
         if self.budget.trials is None:
             return None
-        return sum(max(0, self.budget.trials - len(s.finished)) for s in self.studies)
+        open_studies = (s for s in self.studies if not s.attrs.get(EXHAUSTED))
+        return sum(max(0, self.budget.trials - len(s.finished)) for s in open_studies)
 
     @property
     def best(self) -> StudyRecord | None:
@@ -100,6 +101,8 @@ def _of(done: int, whole: int | None) -> str:
 
 def seconds_left(study: StudyRecord, budget: Budget) -> float | None:
     """Seconds of work left in a study at its own pace so far; None before the first trial has ended."""
+    if study.attrs.get(EXHAUSTED):
+        return 0.0
     if not study.seconds:
         return None
     spent = budget.fraction(len(study.finished), study.epochs)

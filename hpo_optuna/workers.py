@@ -19,7 +19,7 @@ from .errors import StudyStopped, UserError
 from .matrix import PlannedStudy, check, open_studies
 from .objective import Objective
 from .plan import Budget, ComparisonPlan
-from .records import StudyRecord
+from .records import EXHAUSTED, StudyRecord
 from .stop import Stop, signals_to
 from .storage import Process, Sweeper, check_place, is_dead, open_storage
 
@@ -69,6 +69,12 @@ class _Desk:
         if _spent(budget, record) or giving_up(record, self.first) is not None:
             return False
         return record.count("WAITING") > 0 or self.opened.unasked() != 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the sampler has given all it has, and nobody can bring a point back."""
+        left = self.running + self.record.count("WAITING")
+        return not _spent(self.objective.plan.budget, self.record) and not left and self.opened.unasked() == 0
 
     @property
     def running(self) -> int:
@@ -139,6 +145,9 @@ def work(
         else:
             break
         tick()
+    for desk in desks:
+        if not stop.requested and desk.exhausted:
+            desk.opened.study.set_user_attr(EXHAUSTED, True)
     failing = [(d, reason) for d in desks if (reason := giving_up(d.opened.record(), d.first)) is not None]
     if failing:
         raise StudyStopped(

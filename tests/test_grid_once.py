@@ -16,8 +16,12 @@ def points(study):
 
 
 def test_every_point_once_and_the_study_ends_although_the_budget_is_larger(tmp_path):
-    [study] = toys.run(toys.plan(samplers=GRID, budget=Budget(trials=100)), f"sqlite:///{tmp_path}/hpo.db")
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    [study] = toys.run(toys.plan(samplers=GRID, budget=Budget(trials=100)), url)
     assert len(points(study)) == len(set(points(study))) == SIZE
+    status = HyperparameterOptimizer(toys.plan(samplers=GRID, budget=Budget(trials=100)), url).status()
+    assert status.left == 0
+    assert "done" in str(status), "a grid that is smaller than its budget is not waited for"
 
 
 def test_a_finished_grid_run_again_evaluates_nothing(tmp_path):
