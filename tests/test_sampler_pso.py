@@ -287,7 +287,7 @@ def test_categories_are_learned(screen: Any) -> None:
 
 
 @SCREENS
-@pytest.mark.parametrize("pruning", [False, True], ids=["", "half of the trials pruned"])
+@pytest.mark.parametrize("pruning", [False, True], ids=["complete", "a third pruned"])
 def test_it_converges_where_random_search_does_not(screen: Any, pruning: bool) -> None:
     space: dict[str, BaseDistribution] = {
         "x": FloatDistribution(-5.0, 5.0),
@@ -310,13 +310,12 @@ def test_it_converges_where_random_search_does_not(screen: Any, pruning: bool) -
     def best(sampler: optuna.samplers.BaseSampler) -> float:
         pruner = optuna.pruners.PercentilePruner(20.0, n_startup_trials=4) if pruning else optuna.pruners.NopPruner()
         study = optuna.create_study(sampler=sampler, pruner=pruner)
-        study.optimize(objective, n_trials=60)
-        assert not pruning or len(study.get_trials(states=(PRUNED,))) >= 20
+        study.optimize(objective, n_trials=45)
+        assert not pruning or len(study.get_trials(states=(PRUNED,))) >= 12
         return study.best_value
 
-    ratios = [
-        best(PSOSampler(space, seed=s, screen=screen)) / best(RandomSearchSampler(space, seed=s)) for s in range(5)
-    ]
+    seeds = range(1 if screen == "gp" else 3)
+    ratios = [best(PSOSampler(space, seed=s, screen=screen)) / best(RandomSearchSampler(space, seed=s)) for s in seeds]
     assert np.median(ratios) < 0.2
 
 

@@ -323,3 +323,32 @@ def test_hyperband_does_not_hide_trials_from_the_swarm() -> None:
     study = optuna.create_study(sampler=PSOSampler(seed=0), pruner=pruner)
     study.optimize(objective, n_trials=40)
     assert study.best_value < 1e-3
+
+
+def prune(trial: optuna.Trial) -> float:
+    raise optuna.TrialPruned
+
+
+WORST: dict[str, Any] = {
+    "all infinite": lambda trial: math.inf,
+    "all pruned": prune,
+    "all equal": lambda trial: 1.0,
+    "as large as floats go": lambda trial: (trial.params["x"] - 0.5) * 1e308,
+    "some infinite, some pruned": lambda trial: prune(trial) if trial.number % 3 else math.inf,
+    "none feasible": lambda trial: trial.set_constraint("c", 1.0 + trial.params["x"]) or trial.params["k"],
+    "two, one infinite": lambda trial: (trial.params["x"], math.inf if trial.number % 2 else -trial.params["x"]),
+    "two, both infinite": lambda trial: (math.inf, -math.inf),
+}
+
+
+@SCREENS
+@pytest.mark.parametrize("name", WORST)
+def test_objectives_from_which_nothing_can_be_learned_stop_no_search(name: str, screen: Any) -> None:
+    def objective(trial: optuna.Trial) -> Any:
+        trial.suggest_float("x", 0, 1), trial.suggest_int("k", 0, 10**15), trial.suggest_categorical("c", "ab")
+        return WORST[name](trial)
+
+    directions = ["minimize", "maximize"] if name.startswith("two") else ["minimize"]
+    study = optuna.create_study(directions=directions, sampler=PSOSampler(seed=0, screen=screen))
+    study.optimize(objective, n_trials=25)
+    assert len({tuple(t.params.values()) for t in study.trials}) == 25

@@ -45,7 +45,8 @@ def score(values: Floats, pruned: NDArray[np.bool_], violation: Floats, weights:
     bad = np.asarray(~np.isfinite(values).all(axis=1))
     good = ~bad & ~pruned & (violation <= 0.0)
     if not good.any():
-        return np.where(bad, np.inf, violation if violation.any() else _join(values, ~bad, weights))
+        known = violation if violation.any() else _join(values, ~bad, weights)
+        return np.where(bad, known[~bad].max(initial=0.0), known)
     joined = _join(values, good, weights)
     worst = joined[good].max()
     return np.where(good, joined, np.where(pruned & ~bad, np.maximum(joined, worst), worst))
@@ -55,6 +56,7 @@ def _join(values: Floats, good: NDArray[np.bool_], weights: Floats) -> Floats:
     safe = np.where(np.isfinite(values), values, 0.0)
     if values.shape[1] == 1:
         return safe[:, 0]
+    safe = safe / 2.0  # differences of the largest numbers overflow
     if not good.any():
         return np.zeros(len(values))
     low, high = safe[good].min(axis=0), safe[good].max(axis=0)
@@ -73,7 +75,7 @@ def _crowding(values: Floats) -> Floats:
     distance = np.zeros(len(values))
     if not len(values):
         return distance
-    for column in values.T:
+    for column in values.T / 2.0:
         order = np.argsort(column, kind="stable")
         spread = column[order[-1]] - column[order[0]]
         distance[order[[0, -1]]] = np.inf

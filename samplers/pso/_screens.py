@@ -52,6 +52,8 @@ def _learn(candidates: Floats, history: History, box: Box) -> tuple[Floats, Floa
     x, y = x[near], np.minimum(history.score, np.median(history.score))[near]
     x, inverse = np.unique(x.round(9), axis=0, return_inverse=True)
     y = np.bincount(inverse.ravel(), weights=y) / np.bincount(inverse.ravel())
+    y = y / 2.0 - y.min() / 2.0  # scaled before it is standardised: squares of large numbers overflow
+    y = y / y.max() if y.any() else y
     return x, (y - y.mean()) / max(y.std(), _SMALL), z
 
 
