@@ -60,11 +60,6 @@ class Crew:
         if said:
             raise (StudyStopped if self._given_up else WorkerError)("\n".join(said))
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the workers that have not ended."""
-        return [worker.pid for worker, _ in self._workers]
-
     def attend(self) -> bool:
         """Replace workers that were killed, keep the words of those that failed. False when none is left."""
         for entry in [e for e in self._workers if e[0].poll() is not None]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from html import escape
 from types import TracebackType
 from typing import Any, Literal
 
@@ -54,7 +55,7 @@ class Status:
         return capture.get()
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row(s, self.budget))}</tr>" for s in self.studies)
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row(s, self.budget))}</tr>" for s in self.studies)
         return f"<table><tr>{''.join(f'<th>{c}</th>' for c in COLUMNS)}</tr>{rows}</table>"
 
 
