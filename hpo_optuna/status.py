@@ -55,7 +55,8 @@ class Status:
         return capture.get()
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row(s, self.budget))}</tr>" for s in self.studies)
+        cells = [row(study, self.budget) for study in self.studies]
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in line)}</tr>" for line in cells)
         return f"<table><tr>{''.join(f'<th>{c}</th>' for c in COLUMNS)}</tr>{rows}</table>"
 
 
