@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .plan import ComparisonPlan
 
 
+PREDICT = "classify pictures by a model that finalize saved"
+
+
 def parser() -> argparse.ArgumentParser:
     """The grammar of the command line."""
     top = argparse.ArgumentParser(
@@ -23,16 +26,24 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"%(prog)s {version('hpo-optuna')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, call: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, call: Callable[[argparse.Namespace], int], text: str, *, many: bool = False
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(call=call)
-        sub.add_argument("study", metavar="STUDY", help="a plan file, or the name of a plan that ships: lenet5_digits")
+        which = "a plan file, or the name of a plan that ships: lenet5_digits"
+        if many:
+            sub.add_argument("study", nargs="*", metavar="STUDY", help=f"{which}; several for one page over tasks")
+        else:
+            sub.add_argument("study", metavar="STUDY", help=which)
         sub.add_argument(
             "--storage", metavar="URL", default="sqlite:///hpo.db", help="the database (default: %(default)s)"
         )
         sub.add_argument("--budget-trials", type=int, metavar="N", help="trials of each study")
         sub.add_argument("--budget-epochs", type=int, metavar="N", help="epochs of each study")
         sub.add_argument("--replicates", type=int, metavar="N", help="how often each sampler is run")
+        sub.add_argument("--pruner", metavar="NAME", help="median, successive_halving, hyperband, wilcoxon, none, ...")
+        sub.add_argument("--audit", type=float, metavar="SHARE", help="of pruned trials that train on unreported")
         sub.add_argument("--data", metavar="NAME", help="cifar10, folder or digits")
         sub.add_argument("--data-dir", metavar="DIR", help="where the data are")
         return sub
@@ -60,7 +71,18 @@ def parser() -> argparse.ArgumentParser:
     )
     finalize.add_argument("--seeds", type=int, default=5, metavar="N", help="models per winner (default: %(default)s)")
     finalize.add_argument("--directory", default="models", metavar="DIR", help="default: %(default)s")
-    report = command("report", _report, "write a self-contained page, with .json and .csv beside it")
+    finalize.add_argument(
+        "--again", metavar="REASON", help="look at the test set once more; the reason stays on record"
+    )
+    predict = commands.add_parser("predict", help=PREDICT, description=PREDICT)
+    predict.set_defaults(call=_predict)
+    predict.add_argument("model", metavar="MODEL", help="a model.pt that finalize saved")
+    predict.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files of any size")
+    report = command("report", _report, "write a self-contained page, with .json and .csv beside it", many=True)
+    report.add_argument(
+        "--studies", action="append", default=[], metavar="A,B,...",
+        help="any studies of the database instead of a plan, also those of other tools",
+    )  # fmt: skip
     report.add_argument("-o", "--output", default="report.html", metavar="FILE.html", help="default: %(default)s")
     export = command("export", _export, "write all trials to a table")
     export.add_argument(
@@ -69,7 +91,9 @@ def parser() -> argparse.ArgumentParser:
     dashboard = command("dashboard", _dashboard, "watch the database in optuna-dashboard")
     dashboard.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: %(default)s")
     dashboard.add_argument("--port", type=int, default=8080, metavar="N", help="0: a free one (default: %(default)s)")
-    dashboard.add_argument("--artifact-dir", metavar="DIR", help="folder of Optuna's artifacts")
+    dashboard.add_argument(
+        "--artifact-dir", metavar="DIR", help="folder of Optuna's artifacts (default: beside the database)"
+    )
     return top
 
 
@@ -101,14 +125,16 @@ def _say(error: Exception, code: int) -> int:
     return code
 
 
-def _plan(args: argparse.Namespace) -> ComparisonPlan:
+def _plan(args: argparse.Namespace, study: str | None = None) -> ComparisonPlan:
     from .loading import load_plan, override
 
     return override(
-        load_plan(args.study),
+        load_plan(args.study if study is None else study),
         budget_trials=args.budget_trials,
         budget_epochs=args.budget_epochs,
         replicates=args.replicates,
+        pruner=args.pruner,
+        audit=args.audit,
         task={"data": args.data, "data_dir": args.data_dir},
     )
 
@@ -167,12 +193,29 @@ def _finalize(args: argparse.Namespace) -> int:
 
     from .finalize import table
 
-    Console().print(table(_optimizer(args).finalize(args.directory, seeds=args.seeds)))
+    Console().print(table(_optimizer(args).finalize(args.directory, seeds=args.seeds, again=args.again)))
+    return 0
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from .errors import UserError
+    from .tasks.model import load_model
+
+    try:
+        predictions = load_model(args.model).predict(args.pictures)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    for picture, prediction in zip(args.pictures, predictions, strict=True):
+        print(f"{picture}: {prediction}")
     return 0
 
 
 def _report(args: argparse.Namespace) -> int:
-    for path in _optimizer(args).report(args.output):
+    from .report import report
+
+    plans = [_plan(args, study).name for study in args.study]
+    studies = [name for names in args.studies for name in names.split(",") if name]
+    for path in report(args.storage, args.output, plans=plans, studies=studies):
         print(path)
     return 0
 

@@ -74,13 +74,24 @@ class Pair:
 
 
 def final_scores(records: Sequence[StudyRecord]) -> dict[str, dict[int, float]]:
-    """Sampler -> replicate -> best score within the budget, of the studies that have spent it."""
+    """Sampler -> replicate -> best score within the budget, of the studies that have spent it.
+
+    Where a study states no budget, all are read at the trials that each of them has finished.
+    """
     found: dict[str, dict[int, float]] = {name: {} for name in labels(records)}
+    shared = shared_trials(records)
     for record in records:
-        final = curve(record).final
-        if is_done(record) and final is not None:
+        of = curve(record)
+        final = of.final if shared is None else float(of.at(np.array([float(shared)]))[0])
+        if (shared is not None or is_done(record)) and final is not None and not math.isnan(final):
             found[record.label][record.replicate] = final
     return found
+
+
+def shared_trials(records: Sequence[StudyRecord]) -> int | None:
+    """Trials that all studies have finished, where one of them states no budget; None where all state one."""
+    stated = all((p := r.attrs.get("planned") or {}).get("trials") or p.get("epochs") for r in records)
+    return None if stated else min(len(r.finished) for r in records)
 
 
 def compare(
@@ -122,8 +133,13 @@ def compare(
 def speed(records: Sequence[StudyRecord], a: str, b: str, replicates: Sequence[int]) -> SpeedUp | None:
     """Speed-up of ``a`` over ``b`` in epochs, or in trials where a trial has one epoch or none."""
     axis = speed_axis(records)
+    shared = shared_trials(records)
     chosen = {(r.label, r.replicate): curve(r, axis) for r in records if r.label in (a, b)}
     grid = common_grid(list(chosen.values()), axis)
+    if shared is not None:  # studies without a plan have no end: as far as all of them go
+        grid = grid[grid <= min(c.spent for c in chosen.values())]
+    if not len(grid):
+        return None
     sign = 1.0 if records[0].direction == "maximize" else -1.0
     of_a, of_b = (sign * values_of([chosen[name, r] for r in replicates], grid) for name in (a, b))
     return speed_up(of_a, of_b, grid)

@@ -11,10 +11,10 @@ from typing import IO, Any
 
 import cloudpickle
 
-from .errors import StudyStopped, WorkerError
+from .errors import StudyStopped, UserError, WorkerError
 from .stop import ASKED
 
-INTERRUPTED, GIVEN_UP = 130, 3  # exit codes of a worker
+INTERRUPTED, USERS, GIVEN_UP = 130, 2, 3  # exit codes of a worker
 MAX_RESTARTS = 100  # of workers that were killed, per run
 LEAVE_SECONDS = 15.0  # what a worker asked to end may take before it is killed
 
@@ -27,7 +27,7 @@ class Crew:
         self._order = cloudpickle.dumps(order)
         self._workers = [self._start() for _ in range(size)]
         self._restarts = 0
-        self._given_up = True
+        self._codes: set[int] = set()
         self.errors: list[str] = []
 
     def _start(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
@@ -54,11 +54,14 @@ class Crew:
 
         Raises:
             StudyStopped: a study was given up.
+            UserError: what ended them is the user's to mend, as a full disk.
             WorkerError: a worker failed.
         """
         said = list(dict.fromkeys(self.errors))
         if said:
-            raise (StudyStopped if self._given_up else WorkerError)("\n".join(said))
+            known: dict[int, type[Exception]] = {GIVEN_UP: StudyStopped, USERS: UserError}
+            kind = known.get(next(iter(self._codes)), WorkerError) if len(self._codes) == 1 else WorkerError
+            raise kind("\n".join(said))
 
     def attend(self) -> bool:
         """Replace workers that were killed, keep the words of those that failed. False when none is left."""
@@ -70,9 +73,9 @@ class Crew:
                 self._restarts += 1
                 self._workers.append(self._start())
             elif code not in (0, INTERRUPTED) and -code not in ASKED:
-                self._given_up &= code == GIVEN_UP
+                self._codes.add(code)
                 log.seek(0)
-                words = log.read()[-4000:].decode(errors="replace").strip()
+                words = log.read()[-4000:].decode(errors="replace").strip().removeprefix("hpo-optuna: ")
                 self.errors.append(words or f"a worker ended with exit code {code}.")
             log.close()
         return bool(self._workers)

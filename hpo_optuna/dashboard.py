@@ -40,7 +40,7 @@ def serve(
         host: address to listen on. The dashboard has no password and can delete studies, so an address beyond
             127.0.0.1 comes with a warning.
         port: 0 takes a free one.
-        artifact_dir: folder of Optuna's artifacts.
+        artifact_dir: folder of Optuna's artifacts; None: the one beside the database, ``hpo.db-artifacts``.
         open_browser: whether to open the page in the default browser.
 
     Raises:
@@ -70,15 +70,20 @@ def make_dashboard(
         raise UserError(f"a port lies between 0 and 65535, got {port}.")
     if artifact_dir is not None and not artifact_dir.is_dir():
         raise UserError(f"the artifact folder {artifact_dir} does not exist; create it or leave it out.")
-    app = make_app(storage, artifact_dir)
     try:
-        return make_server(host, port, app, server_class=_Server, handler_class=_Quiet)
+        server = make_server(host, port, _not_yet, server_class=_Server, handler_class=_Quiet)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UserError(f"port {port} on {host} is in use; choose another, or 0 for a free one.") from error
         if error.errno == errno.EACCES:
             raise UserError(f"port {port} needs more rights; choose one above 1023, or 0 for a free one.") from error
         raise UserError(f"cannot listen on {host}:{port}: {error.strerror or error}.") from error
+    try:
+        server.set_app(make_app(storage, artifact_dir))  # may make a folder, so not before there is a port
+    except BaseException:
+        server.server_close()
+        raise
+    return server
 
 
 def make_app(storage: str | BaseStorage, artifact_dir: Path | None = None) -> Any:
@@ -86,14 +91,26 @@ def make_app(storage: str | BaseStorage, artifact_dir: Path | None = None) -> An
 
     Args:
         storage: the database, or its URL.
-        artifact_dir: folder of Optuna's artifacts.
+        artifact_dir: folder of Optuna's artifacts; None: the one beside the database, ``hpo.db-artifacts``.
     """
     from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
+    from .artifacts import artifact_folder
+
     if isinstance(storage, str):
         from .storage import open_storage
 
-        storage = open_storage(storage, create=False)
-    artifacts = FileSystemArtifactStore(str(artifact_dir)) if artifact_dir is not None else None
-    return wsgi(storage, artifact_store=artifacts)
+        storage = open_storage(storage, create=False, patient=False)  # a page may fail, and is asked for again
+    folder = artifact_folder(storage) if artifact_dir is None else artifact_dir
+    if folder is not None and not folder.is_dir():
+        try:
+            folder.mkdir()  # finalize may fill it while the dashboard runs
+        except OSError:
+            folder = None  # a database to be read only: nothing can be kept beside it
+    return wsgi(storage, artifact_store=None if folder is None else FileSystemArtifactStore(folder))
+
+
+def _not_yet(*_: Any) -> list[bytes]:
+    """The application until there is one: nothing is served before."""
+    return []

@@ -51,7 +51,9 @@ def trials_table(records: Sequence[StudyRecord]) -> pd.DataFrame:
     Columns: ``study``, ``sampler``, ``replicate``, ``number``, ``index``, ``state``, ``retry_of`` (number of the
     trial repeated), ``superseded``, ``void``, ``value``, one ``param_<name>`` each hyperparameter, ``epochs``
     (counted against the budget), ``seconds``, ``start`` and ``end`` (UTC), ``error``, ``ended``, ``scores`` (JSON:
-    one score an epoch) and ``details`` (JSON: what the task said beside the score).
+    one score an epoch), ``details`` (JSON: what the task said beside the score) and ``audit`` (JSON: the scores after
+    the pruner had stopped it, unreported; missing where it was not audited). With two objectives, ``values`` (JSON)
+    beside an empty ``value``.
     """
     import pandas as pd
 
@@ -63,11 +65,14 @@ def trials_table(records: Sequence[StudyRecord]) -> pd.DataFrame:
         "Int64": ("replicate", "number", "index", "retry_of", "epochs"),
         "float64": ("value", "seconds"),
         "bool": ("superseded", "void"),
-        "string": ("study", "sampler", "state", "error", "ended", "scores", "details"),
+        "string": ("study", "sampler", "state", "error", "ended", "scores", "details", "audit"),
     }
     for kind, columns in kinds.items():
         for column in columns:
             table[column] = table[column].astype(kind)
+    if any(len(t.values) > 1 for r in records for t in r):
+        values = [json.dumps(list(t.values)) if t.values else None for r in records for t in r]
+        table.insert(list(table.columns).index("value") + 1, "values", pd.Series(values, dtype="string"))
     for column in ("start", "end"):
         table[column] = pd.to_datetime(table[column], utc=True)
     for name in names:
@@ -88,7 +93,7 @@ def _columns(names: Sequence[str]) -> list[str]:
         "void",
         "value",
     ]
-    tail = ["epochs", "seconds", "start", "end", "error", "ended", "scores", "details"]
+    tail = ["epochs", "seconds", "start", "end", "error", "ended", "scores", "details", "audit"]
     return [*head, *(f"param_{name}" for name in names), *tail]
 
 
@@ -113,6 +118,7 @@ def _row(record: StudyRecord, trial: TrialRecord, names: Sequence[str]) -> dict[
         "ended": trial.ended,
         "scores": json.dumps(list(trial.scores)),
         "details": json.dumps([dict(d) for d in trial.details]),
+        "audit": json.dumps(list(trial.audit.scores)) if trial.audit else None,
     }
 
 

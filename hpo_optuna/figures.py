@@ -92,8 +92,8 @@ def comparison_drawings(
     shade = colours(labels(records))
     first = list({r.label: r for r in reversed(drawn)}.values())
     return [
-        _draw("history", "Optimization history", HISTORY, history, why_not),
-        _draw("edf", "Empirical distribution function", EDF, edf, why_not),
+        draw("history", "Optimization history", HISTORY, history, why_not),
+        draw("edf", "Empirical distribution function", EDF, edf, why_not),
     ]
 
 
@@ -105,14 +105,14 @@ def _by_sampler(trace: Any, record: StudyRecord, shade: Mapping[str, str], *, le
     """Colour and legend by sampler, the replicate told by the hover text: 24 studies have three legend lines."""
     name = f"{record.label}, replicate {record.replicate}"
     trace.update(legendgroup=record.label, name=record.label if legend else name, showlegend=legend)
-    trace.update(hovertemplate=f"{_plain(name)}: %{{y:.5g}} at %{{x:.5g}}<extra></extra>")
+    trace.update(hovertemplate=f"{plain_text(name)}: %{{y:.5g}} at %{{x:.5g}}<extra></extra>")
     if trace.mode == "markers":
         trace.marker.update(color=shade[record.label])
     else:
         trace.line.update(color=shade[record.label])
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """``text`` without the signs that plotly reads as HTML or as a template."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("{", "(").replace("}", ")")
 
@@ -158,12 +158,12 @@ def study_drawings(study: optuna.Study, record: StudyRecord, metric: str) -> lis
     unstarted = _unless(any(t.start for t in record), "No trial has started yet.")
     contour_note = f" The first {CONTOUR_PARAMS} hyperparameters." if len(varied) > CONTOUR_PARAMS else ""
     drawings = [
-        _draw("intermediate", "Intermediate values", INTERMEDIATE, lambda: _epochs(study, record, metric), unreported),
-        _draw("parallel", "Parallel coordinates", PARALLEL, parallel, one),
-        _draw("slice", "Slices", SLICE, slices, none),
-        _draw("contour", "Contours", CONTOUR + contour_note, contour, one or pair),
-        _draw("importances", "Importances", IMPORTANCES.format(n=len(complete)), importances, one or flat or pair),
-        _draw("timeline", "Timeline", TIMELINE, lambda: _dated(plots.plot_timeline(study), record), unstarted),
+        draw("intermediate", "Intermediate values", INTERMEDIATE, lambda: _epochs(study, record, metric), unreported),
+        draw("parallel", "Parallel coordinates", PARALLEL, parallel, one),
+        draw("slice", "Slices", SLICE, slices, none),
+        draw("contour", "Contours", CONTOUR + contour_note, contour, one or pair),
+        draw("importances", "Importances", IMPORTANCES.format(n=len(complete)), importances, one or flat or pair),
+        draw("timeline", "Timeline", TIMELINE, lambda: _dated(plots.plot_timeline(study), record), unstarted),
     ]
     return [replace(d, wide=d.key in ("parallel", "slice", "contour")) for d in drawings]
 
@@ -233,7 +233,7 @@ def _dated(figure: go.Figure, record: StudyRecord) -> go.Figure:
     for trace in figure.data:
         trace.marker.color = STATE_COLOURS.get(trace.name, "#7F7F7F")
         drawn = [trials.get(n) for n in trace.y]  # a trial may have been asked since the records were read
-        trace.text = [_plain(_hover(t)) if t else "" for t in drawn]
+        trace.text = [plain_text(_hover(t)) if t else "" for t in drawn]
         if trace.name == "RUNNING":
             trace.x = [(now - t.start).total_seconds() * 1000 if t and t.start else 0 for t in drawn]
     figure.update_layout(xaxis={"title": ""}, yaxis={"title": "trial"}, bargap=0.1)
@@ -246,13 +246,14 @@ def _hover(trial: TrialRecord) -> str:
     return f"trial {trial.number}{score}{retried}{', void' if trial.void else ''}"
 
 
-def _draw(key: str, title: str, caption: str, plot: Callable[[], go.Figure], why_not: str) -> Drawing:
+def draw(key: str, title: str, caption: str, plot: Callable[[], go.Figure], why_not: str = "") -> Drawing:
+    """A drawing of what ``plot`` gives; a sentence where it fails or ``why_not`` says that there is nothing to plot."""
     if why_not:
         return Drawing(key, title, caption, why_not=why_not)
     try:
         with quiet():
             figure = plot()
     except Exception as error:  # a plot that fails must not cost the report
-        return Drawing(key, title, caption, why_not=f"Optuna could not draw it: {type(error).__name__}: {error}")
+        return Drawing(key, title, caption, why_not=f"It could not be drawn: {type(error).__name__}: {error}")
     figure.update_layout(title=None, template=None)  # the page's own
     return Drawing(key, title, caption, figure)

@@ -73,9 +73,11 @@ def override(
     budget_trials: int | None = None,
     budget_epochs: int | None = None,
     replicates: int | None = None,
+    pruner: str | None = None,
+    audit: float | None = None,
     task: Mapping[str, Any] | None = None,
 ) -> ComparisonPlan:
-    """``plan`` with another budget, other replicates, or other fields of its task (``data``, ``data_dir``).
+    """``plan`` with another budget, other replicates, another pruner or audit, or other fields of its task.
 
     Raises:
         UserError: a value is out of range, or the task has no such field.
@@ -87,6 +89,10 @@ def override(
         changes["budget"] = Budget(trials=trials, epochs=epochs)
     if replicates is not None:
         changes["replicates"] = replicates
+    if pruner is not None:
+        changes["pruner"] = pruner
+    if audit is not None:
+        changes["audit"] = audit
     fields = {name: value for name, value in (task or {}).items() if value is not None}
     if fields:
         known: set[str] = (

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import platform
 import subprocess
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,10 +21,14 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial
 
 from .errors import UserError
+from .looks import Event, events, note_reopening, was_opened
 from .notes import describe
+from .objectives import metric_names
 from .plan import ComparisonPlan, corners, sampler_seed
-from .records import StudyRecord, read, study_name, study_record
+from .records import REFERENCE, StudyRecord, read, study_name, study_record
 from .registry import make_sampler
+from .stopwatch import TimedSampler
+from .units import unit_of
 
 FINGERPRINT, PLANNED, PROVENANCE, EXTENDED = "fingerprint", "planned", "provenance", "extended"
 
@@ -42,8 +45,8 @@ class PlannedStudy:
         """What the database says of it now; or what ``trials`` said a moment ago, without the study's attributes."""
         study = self.study
         if trials is not None:
-            return study_record(study.study_name, study.direction, trials, {})
-        return study_record(study.study_name, study.direction, study.get_trials(deepcopy=False), study.user_attrs)
+            return study_record(study.study_name, study.directions, trials, {})
+        return study_record(study.study_name, study.directions, study.get_trials(deepcopy=False), study.user_attrs)
 
     def unasked(self) -> int | None:
         """Points that a finite sampler, as a grid, has not yet given to any trial; None for an endless one."""
@@ -135,9 +138,9 @@ def _open(
     study = optuna.create_study(
         study_name=study_name(plan.name, label, replicate),
         storage=storage,
-        sampler=make_sampler(spec.name, plan.space, seed=sampler_seed(plan, replicate), **spec.options),
-        pruner=copy.deepcopy(plan.pruner),  # some pruners remember; the plan must not
-        direction=plan.direction,
+        sampler=TimedSampler(make_sampler(spec.name, plan.space, seed=sampler_seed(plan, replicate), **spec.options)),
+        pruner=plan.study_pruner(),
+        directions=list(plan.directions),
         load_if_exists=True,
     )
     if FINGERPRINT not in study.user_attrs:
@@ -147,14 +150,19 @@ def _open(
     return PlannedStudy(study, label, replicate)
 
 
-def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> None:
-    """Write on each study what was planned, by whom it is run, and a note for the dashboard; only what changed."""
+def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:
+    """Write on each study what was planned, by whom it is run, and a note for the dashboard; only what changed.
+
+    Returns:
+        Whether this reopened a plan that a look at the test set had closed.
+    """
     planned = {"trials": plan.budget.trials, "epochs": plan.budget.epochs, "replicates": plan.replicates}
     if _was_finished(plan, studies) and any(s.study.user_attrs.get(PLANNED) != planned for s in studies):
         for opened in studies:
             opened.study.set_user_attr(EXTENDED, True)
+    reopened = _reopened(plan, studies, planned)
     here = provenance(plan)
-    metric = [getattr(plan.task, "metric", "score")]
+    metric = metric_names(plan.task, len(plan.directions))
     for opened in studies:
         if opened.study.metric_names != metric:
             with warnings.catch_warnings():
@@ -163,11 +171,39 @@ def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> None:
         attrs = opened.study.user_attrs
         if here not in attrs.get(PROVENANCE, []):
             opened.study.set_user_attr(PROVENANCE, [*attrs.get(PROVENANCE, []), here])
+        if plan.reference is not None and attrs.get(REFERENCE) != list(plan.reference):
+            opened.study.set_user_attr(REFERENCE, list(plan.reference))
         if attrs.get(PLANNED) != planned:
-            from optuna_dashboard import save_note  # imports for seconds, and is needed once
-
             opened.study.set_user_attr(PLANNED, planned)
-            save_note(opened.study, describe(attrs[FINGERPRINT], planned))
+            write_note(opened)
+    return reopened
+
+
+def _reopened(plan: ComparisonPlan, studies: list[PlannedStudy], planned: Mapping[str, Any]) -> bool:
+    if all(s.study.user_attrs.get(PLANNED) == planned for s in studies):
+        return False
+    past = events(read(studies[0].study._storage, plan.name))
+    return note_reopening([s.study for s in studies], past, planned)
+
+
+def write_note(opened: PlannedStudy, entries: Sequence[Event] = ()) -> None:
+    """The study's note in the dashboard: the plan, and what was seen of the test set.
+
+    Args:
+        opened: the study, signed and planned.
+        entries: the log of the plan's test set; empty: the study's own.
+    """
+    from optuna_dashboard import save_note  # imports for seconds, and is needed rarely
+
+    record = opened.record()
+    text = describe(record.attrs[FINGERPRINT], record.attrs[PLANNED])
+    entries = entries or events([record])
+    if was_opened(entries):
+        from .final_results import note
+
+        metric = (opened.study.metric_names or ["score"])[0]
+        text += "\n" + note(record, entries, unit_of(metric, [record.best.value if record.best else None]))
+    save_note(opened.study, text)
 
 
 def _was_finished(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:

@@ -34,7 +34,7 @@ def plan_facts(fingerprint: Mapping[str, Any], planned: Mapping[str, Any]) -> li
     direction = {"maximize": "higher is better", "minimize": "lower is better"}
     return [
         ("Task", task_words(fingerprint.get("task"))),
-        ("Score", direction.get(str(fingerprint.get("direction")), "")),
+        ("Score", ", ".join(direction.get(one, "") for one in str(fingerprint.get("direction")).split("/"))),
         ("Budget", budget_words(planned)),
         ("Pruner", pruner_words(fingerprint.get("pruner"))),
         ("Seed", "" if fingerprint.get("seed") is None else str(fingerprint["seed"])),
@@ -78,7 +78,8 @@ def pruner_words(pruner: Any) -> str:
         return str(pruner or "")
     if pruner.get("class") == "NopPruner":
         return "none: every trial trains to its end"
-    options = {k.lstrip("_"): v for k, v in pruner.items() if k != "class"}
+    # Hyperband's bookkeeping, empty in a plan, is no option.
+    options = {k.lstrip("_"): v for k, v in pruner.items() if k != "class" and v != [] and "allocation" not in k}
     if pruner.get("class") == "MedianPruner":
         options.pop("percentile", None)  # the median, always
     return _call(str(pruner.get("class")), options)

@@ -6,17 +6,19 @@ import dataclasses
 import math
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
 from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
+from .audit import is_audited, train_on
+from .deaths import retry
+from .objectives import values_of
 from .plan import Budget, ComparisonPlan, suggest, training_seed
-from .records import ENDED, ERROR, SCORES, VOID, WORKER, TrialRecord, read_trials
-from .stop import Interrupted, Stop
-from .storage import retry, this_process
+from .processes import this_process
+from .records import AUDIT, ENDED, EPOCHS, ERROR, SCORES, VOID, WORKER, TrialRecord, read_trials
+from .stop import Interrupted, Stop, ending
 from .tasks.task import Diverged
 
 
@@ -58,7 +60,7 @@ class Objective:
         self.plan, self.replicate, self.stop, self.tick = plan, replicate, stop, tick
         self.refused: Exception | None = None
 
-    def __call__(self, trial: optuna.Trial) -> float:
+    def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
         trial.set_user_attr(WORKER, this_process())
         records = read_trials(trial.study.get_trials(deepcopy=False))
         reason = void_reason(records, trial.number, self.plan.budget)
@@ -67,12 +69,14 @@ class Objective:
             raise Void(reason)
         try:
             config = {name: suggest(trial, name, d) for name, d in self.plan.space.items()}
+        except UpdateFinishedTrialError as error:
+            raise TakenAway from error  # a slow start: others took this worker for dead before it had signed
         except Exception as error:
             self.refused = error  # the sampler has no further point, or it is broken: the worker finds out which
             raise
-        seed = training_seed(self.plan, self.replicate, records[trial.number].index)
+        index = records[trial.number].index
         try:
-            return self._train(trial, config, seed)
+            return self._train(trial, config, index)
         except UpdateFinishedTrialError as error:
             raise TakenAway from error
         except KeyboardInterrupt as error:
@@ -86,23 +90,32 @@ class Objective:
             trial.set_user_attr("traceback", traceback.format_exc()[-4000:])
             raise
 
-    def _train(self, trial: optuna.Trial, config: dict[str, Any], seed: int) -> float:
-        details: list[dict[str, float]] = []
-        value: float | None = None
+    def _train(self, trial: optuna.Trial, config: dict[str, Any], index: int) -> tuple[float, ...]:
+        details: list[dict[str, Any]] = []
+        value: tuple[float, ...] = ()
         try:
-            scores = self.plan.task(config, seed=seed)
+            scores = self.plan.task(config, seed=training_seed(self.plan, self.replicate, index))
             if not isinstance(scores, Generator):
                 raise TypeError(f"the task must be a generator of scores (use yield), got {scores!r}.")
-            with closing(scores):
-                for step, score in enumerate(self._interruptible(scores)):
-                    value = float(score)
+            with ending(scores, again=(KeyboardInterrupt, UpdateFinishedTrialError)):
+                rest = self._interruptible(scores)
+                for step, score in enumerate(rest):
+                    value = values_of(score)
+                    if len(value) != len(self.plan.directions):
+                        raise TypeError(f"the plan has {len(self.plan.directions)} objectives, the score {score!r}.")
                     if dataclasses.is_dataclass(score) and not isinstance(score, type):
-                        details.append(dataclasses.asdict(score))
-                    if math.isnan(value):
+                        details.append({k: v for k, v in dataclasses.asdict(score).items() if v is not None})
+                    if any(map(math.isnan, value)):
                         raise Diverged(f"the score of epoch {step + 1} is NaN")
-                    trial.report(value, step)
+                    if len(value) > 1:  # Optuna takes no reports of several objectives, and prunes nothing
+                        trial.set_user_attr(EPOCHS, step + 1)
+                        self.tick()
+                        continue
+                    trial.report(float(score), step)
                     self.tick()
                     if trial.should_prune():
+                        if is_audited(self.plan, self.replicate, index):
+                            trial.set_user_attr(AUDIT, train_on(rest, self.tick))
                         raise optuna.TrialPruned
         except Diverged as diverged:
             trial.set_user_attr(ENDED, f"diverged: {diverged}")
@@ -110,7 +123,7 @@ class Objective:
         finally:
             if details:
                 trial.set_user_attr(SCORES, details)
-        if value is None:
+        if not value:
             raise ValueError("the task yielded no score; it must yield at least one.")
         return value
 

@@ -14,20 +14,33 @@ from rich.console import Console
 
 from . import records
 from .crew import Crew
+from .deaths import Sweeper
 from .enqueue import checked, enqueue
 from .errors import UserError
+from .fronts import HYPERVOLUME, scalar
 from .matrix import PlannedStudy, annotate, check, matrix, open_studies
+from .objectives import metric_names
+from .patience import plainly
+from .patient import obey
 from .plan import ComparisonPlan
+from .processes import this_process
 from .status import Display, Status
 from .stop import Stop, signals_to
-from .storage import Sweeper, absolute_url, check_place, open_storage, sqlite_path, this_process
+from .storage import absolute_url, advise, check_place, open_storage, sqlite_path
 from .summary import load
 from .units import Unit, unit_of
 from .workers import POLL_SECONDS, prepare_task, quiet_optuna, work
 
 if TYPE_CHECKING:
-    from .finalize import FinalResult
+    from .final_results import FinalResult
     from .planning import Forecast
+    from .verdict import Verdict
+
+
+REOPENED = (
+    "finalize had closed this plan, and it is reopened now: that is on record, and what comes of it is exploratory. "
+    "Its test set stays locked; another look takes `hpo-optuna finalize --again REASON`."
+)
 
 
 class HyperparameterOptimizer:
@@ -56,6 +69,7 @@ class HyperparameterOptimizer:
         self.plan = plan
         self.storage = absolute_url(storage) if isinstance(storage, str) else storage
 
+    @plainly()
     def run(self, workers: int = 1, *, only: Sequence[str] = (), progress: bool = True) -> Status:
         """Do what is left of the plan; nothing when nothing is.
 
@@ -77,13 +91,17 @@ class HyperparameterOptimizer:
         if workers > 1 and not isinstance(self.storage, str):
             raise UserError(f"{workers} workers need a database URL, since an open storage stays in this process.")
         only = (only,) if isinstance(only, str) else tuple(only)
+        from .verdict_note import note_verdict  # imports scipy's statistics
+
         console = Console(quiet=not progress)
         self._check(only, workers, console)
         with quiet_optuna():  # what it would say is in the database: failures with their tracebacks
             storage = self._open(create=True)
             studies = open_studies(self.plan, storage, only)
-            annotate(self.plan, studies)
+            if annotate(self.plan, studies):
+                console.print(REOPENED, highlight=False)
             stop = Stop()
+            obey(storage, stop)
             display = Display(lambda: self._status(studies), workers, console)
             with signals_to(stop), display if progress else nullcontext():
                 tick = display.tick if progress else _nothing
@@ -92,10 +110,13 @@ class HyperparameterOptimizer:
                 else:
                     self._work_in_processes(workers, only, stop, tick)
                 self._bury(studies)
+            verdict = self._judge(storage)
+            note_verdict(studies, verdict)
         if stop.requested:
             raise KeyboardInterrupt
-        return self._status(studies)
+        return self._status(studies, verdict)
 
+    @plainly()
     def status(self) -> Status:
         """What is done, what is left, who is best; changes nothing.
 
@@ -103,9 +124,12 @@ class HyperparameterOptimizer:
             UserError: there is no database, or the plan has no study in it.
         """
         names = {self.plan.study_name(*cell) for cell in matrix(self.plan)}
-        found = load(self._open(create=False), self.plan.name)
-        return Status(self.plan.name, self.plan.budget, tuple(s for s in found if s.name in names))
+        storage = self._open(create=False)
+        found = load(storage, self.plan.name)
+        shown = tuple(s for s in found if s.name in names)
+        return Status(self.plan.name, self.plan.budget, shown, self._judge(storage))
 
+    @plainly()
     def forecast(self, *, sd: float | None = None, differences: Sequence[float] = ()) -> Forecast:
         """How many replicates the plan needs to see a difference, and what they cost, before they are spent.
 
@@ -124,7 +148,7 @@ class HyperparameterOptimizer:
         empty = path is not None and not path.exists()
         pilot = () if empty else records.read(self._open(create=False), self.plan.name)
         return forecast(
-            pilot,
+            scalar(pilot),
             samplers=len(self.plan.samplers),
             replicates=self.plan.replicates,
             trials=self.plan.budget.trials,
@@ -137,9 +161,12 @@ class HyperparameterOptimizer:
 
     def unit(self, studies: Sequence[records.StudyRecord] = ()) -> Unit:
         """How scores are written: accuracies in percent."""
+        if len(self.plan.directions) > 1:
+            return Unit(HYPERVOLUME)
         scores = [s.best.value for s in studies if s.best is not None]
-        return unit_of(getattr(self.plan.task, "metric", "score"), scores or [0.0])
+        return unit_of(metric_names(self.plan.task)[0], scores or [0.0])
 
+    @plainly()
     def report(self, path: str | Path = "report.html") -> list[Path]:
         """Write one self-contained HTML page, with a JSON and a CSV file beside it.
 
@@ -150,12 +177,14 @@ class HyperparameterOptimizer:
 
         return write_report(self._open(create=False), self.plan.name, Path(path))
 
+    @plainly()
     def export(self, path: str | Path) -> Path:
         """Write all trials to ``path``, a ``.csv`` or ``.parquet`` file."""
         from .export import export
 
         return export(self._open(create=False), self.plan.name, Path(path))
 
+    @plainly()
     def enqueue(self, config: Mapping[str, Any], *, only: Sequence[str] = ()) -> int:
         """Queue a configuration of your own in every study, or in those of the samplers ``only``.
 
@@ -176,14 +205,26 @@ class HyperparameterOptimizer:
             annotate(self.plan, studies)
             return enqueue(self.plan, studies, config)
 
+    @plainly()
     def finalize(
-        self, directory: str | Path = "models", *, seeds: int = 5, progress: bool = True
+        self, directory: str | Path = "models", *, seeds: int = 5, again: str | None = None, progress: bool = True
     ) -> tuple[FinalResult, ...]:
         """Retrain each study's winner with fresh seeds, unlock the test set, save the models.
 
+        The same call resumes an interrupted one; repeated, it measures nothing and returns what is on record. The
+        models join the database's artifacts (``hpo.db-artifacts`` beside ``hpo.db``), where the dashboard shows them.
+
+        Args:
+            directory: where the models go.
+            seeds: retrainings of each winner.
+            again: why the test set is looked at once more: more seeds, or a plan that was extended since.
+            progress: whether to print a line after each model.
+
         Raises:
-            UserError: the plan is not finished, or its task has no test split.
+            UserError: the plan is not finished, its task has no test split, or this would be another look at the test
+                set and ``again`` does not say why.
         """
+        from .artifacts import artifact_folder
         from .finalize import finalize
 
         console = Console(quiet=not progress)
@@ -193,13 +234,22 @@ class HyperparameterOptimizer:
         with quiet_optuna():
             studies = open_studies(self.plan, storage)
             annotate(self.plan, studies)
-            return finalize(self.plan, studies, Path(directory), seeds=seeds, tell=console.print)
+            return finalize(
+                self.plan,
+                studies,
+                Path(directory),
+                seeds=seeds,
+                again=again,
+                artifacts=artifact_folder(self.storage),
+                tell=lambda line: console.print(line, highlight=False, soft_wrap=True),
+            )
 
     def _check(self, only: tuple[str, ...], workers: int, console: Console) -> None:
         """Everything that can be wrong before a database is touched or a trial started."""
         samplers = check(self.plan, only)
         if isinstance(self.storage, str):
             check_place(self.storage)  # before data are fetched for hours
+            advise(self.storage, workers)
         for label, sampler in samplers.items():
             size, trials = getattr(sampler, "n_points", None), self.plan.budget.trials
             if size is not None and trials is not None and size != trials:
@@ -213,8 +263,15 @@ class HyperparameterOptimizer:
     def _open(self, *, create: bool) -> BaseStorage:
         return open_storage(self.storage, create=create) if isinstance(self.storage, str) else self.storage
 
-    def _status(self, studies: Sequence[PlannedStudy]) -> Status:
-        return Status(self.plan.name, self.plan.budget, tuple(opened.record() for opened in studies))
+    def _status(self, studies: Sequence[PlannedStudy], verdict: Verdict | None = None) -> Status:
+        return Status(self.plan.name, self.plan.budget, tuple(opened.record() for opened in studies), verdict)
+
+    def _judge(self, storage: BaseStorage) -> Verdict:
+        """The verdict over all studies of the plan, as the report gives it, whatever this call is about."""
+        from .verdict import judge  # imports scipy's statistics
+
+        found = load(storage, self.plan.name)
+        return judge(found, self.unit(found))
 
     @staticmethod
     def _bury(studies: Sequence[PlannedStudy]) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from optuna.distributions import (
@@ -18,9 +18,11 @@ from optuna.distributions import (
     IntDistribution,
     distribution_to_json,
 )
-from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, MedianPruner
 
 from .errors import UserError
+from .objectives import Direction, check_directions, check_several, directions_of
+from .pruners import PrunerSpec, as_pruner, for_epochs
 from .records import study_name
 
 Space: TypeAlias = Mapping[str, BaseDistribution]
@@ -32,7 +34,7 @@ class SamplerSpec:
     """A sampler by name, with its options: ``SamplerSpec("grid_search", points=3)``.
 
     Args:
-        name: a name of the registry (``grid_search``, ``random_search``, ``pso``) or ``"your_module:YourSampler"``.
+        name: a name of the registry (``grid_search``, ``pso``, ``tpe``, ...) or ``"your_module:YourSampler"``.
         options: keyword arguments of the sampler's constructor, beside the space and the seed.
     """
 
@@ -93,9 +95,15 @@ class ComparisonPlan:
         replicates: how often each sampler is run, with different seeds; sampler against sampler, replicate r has the
             same training seeds.
         seed: where all randomness begins; at least 0.
-        direction: ``"maximize"`` or ``"minimize"`` the score.
-        pruner: an Optuna pruner; None turns pruning off. Default: ``MedianPruner(n_startup_trials=5,
+        direction: ``"maximize"`` or ``"minimize"`` the score; a pair of them for two objectives, which takes
+            ``pruner=None`` and scores with two values each.
+        pruner: an Optuna pruner, or one by name: ``"hyperband"``, ``PrunerSpec("median", n_startup_trials=5)``;
+            ``"none"`` or None turns pruning off. Default: ``MedianPruner(n_startup_trials=5,
             n_warmup_steps=2)``.
+        audit: share, in [0, 1], of the trials that the pruner stops that train on unreported, so that the report can
+            say what pruning lost; the search is the same with any share, and it may change between two runs.
+        reference: of two objectives, the values against which fronts are measured (hypervolume): worse than whatever
+            is of interest. None: the worst value of each that any study has met. The search does not know it.
 
     Raises:
         UserError: naming the field, its value and the cure.
@@ -108,8 +116,10 @@ class ComparisonPlan:
     budget: Budget
     replicates: int = 1
     seed: int = 0
-    direction: Literal["maximize", "minimize"] = "maximize"
-    pruner: BasePruner | None = field(default_factory=_default_pruner)
+    direction: Direction | tuple[Direction, Direction] = "maximize"
+    pruner: BasePruner | PrunerSpec | str | None = field(default_factory=_default_pruner)
+    audit: float = 0.1
+    reference: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.samplers, Mapping) or not self.samplers:
@@ -144,26 +154,35 @@ class ComparisonPlan:
         for field_name, value, least in (("replicates", self.replicates, 1), ("seed", self.seed, 0)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise UserError(f"{field_name} must be a whole number of at least {least}, got {value!r}.")
-        if self.direction not in ("maximize", "minimize"):
-            raise UserError(f"direction must be 'maximize' or 'minimize', got {self.direction!r}.")
-        if self.pruner is not None and not isinstance(self.pruner, BasePruner):
-            raise UserError(f"pruner must be an Optuna pruner or None, got {self.pruner!r}.")
+        check_directions(self.direction, self.task)
+        object.__setattr__(self, "pruner", as_pruner(self.pruner))
+        check_several(self.direction, self.pruner, self.reference)
+        if isinstance(self.audit, bool) or not isinstance(self.audit, int | float) or not 0 <= self.audit <= 1:
+            raise UserError(f"audit must be a share of the pruned trials between 0 and 1, got {self.audit!r}.")
         object.__setattr__(self, "space", MappingProxyType(dict(self.space)))
         object.__setattr__(self, "samplers", MappingProxyType(dict(self.samplers)))
-        if self.pruner is None:
-            object.__setattr__(self, "pruner", NopPruner())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy does not pickle, and a plan made in a notebook travels to its workers.
         fields = (dict(self.space), dict(self.samplers), self.budget, self.replicates, self.seed)
-        return ComparisonPlan, (self.name, self.task, *fields, self.direction, self.pruner)
+        return ComparisonPlan, (self.name, self.task, *fields, self.direction, self.pruner, self.audit, self.reference)
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """One for each objective."""
+        return directions_of(self.direction)
+
+    def study_pruner(self) -> BasePruner:
+        """A pruner for one study, which may write on it; the plan's own stays as it is."""
+        return for_epochs(as_pruner(self.pruner), getattr(self.task, "max_steps", None))
 
     def study_name(self, label: str, replicate: int) -> str:
         """``<plan>/<label>/seed-<replicate>``."""
         return study_name(self.name, label, replicate)
 
     def fingerprint(self, label: str) -> dict[str, Any]:
-        """What the results of a study depend on, as plain JSON values: all but the budget and the replicates.
+        """What the results of a study depend on, as plain JSON values: all but the budget, the replicates
+        and the audit.
 
         The task's data must be prepared, since their content is part of it.
         """
@@ -172,8 +191,8 @@ class ComparisonPlan:
             {
                 "space": {name: json.loads(distribution_to_json(d)) for name, d in self.space.items()},
                 "task": task_fingerprint(self.task),
-                "direction": self.direction,
-                "pruner": canonical(self.pruner),
+                "direction": "/".join(self.directions),
+                "pruner": canonical(self.study_pruner()),
                 "sampler": {"name": spec.name, "options": dict(spec.options)},
                 "seed": self.seed,
             }

@@ -17,19 +17,33 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 # Keys of the attributes that the engine writes on a trial.
-WORKER, ERROR, ENDED, VOID, SCORES = "worker", "error", "ended", "void", "scores"
+WORKER, ERROR, ENDED, VOID, SCORES, AUDIT = "worker", "error", "ended", "void", "scores", "audit"
+SAMPLER_MS, EPOCHS = "sampler_ms", "epochs"
+REFERENCE = "reference"  # a study's attribute: the point against which the plan measures fronts
 EXHAUSTED = "exhausted"  # a study's attribute: its sampler, as a grid, has no further point to give
-ENGINE_KEYS = frozenset({WORKER, ERROR, ENDED, VOID, SCORES, "traceback"})
+ENGINE_KEYS = frozenset({WORKER, ERROR, ENDED, VOID, SCORES, AUDIT, SAMPLER_MS, EPOCHS, "traceback"})
 
 
 def history(trial: FrozenTrial) -> tuple[int, ...]:
     """Numbers of the trials that ``trial`` retries, the original first; empty for a fresh trial."""
     return tuple(trial.system_attrs.get("retry_history") or ())
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How a pruned trial went on, unreported: it costs no budget, and no sampler or pruner sees it."""
+
+    scores: tuple[float, ...]  # of the epochs after the last reported one
+    seconds: float
+    diverged: str | None = None  # why it diverged
+    error: str | None = None  # the exception that ended it
+    final: float | None = None  # what the trial would have been worth, where that is not its last score
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,7 @@ class TrialRecord:
     number: int
     index: int
     state: str  # COMPLETE, PRUNED, FAIL, RUNNING or WAITING
-    value: float | None  # the last epoch's score; None while there is none
+    value: float | None  # the last epoch's score; None while there is none, or where there are two objectives
     params: Mapping[str, Any]
     scores: tuple[float, ...]  # one per epoch, in order
     start: datetime | None  # naive UTC
@@ -51,6 +65,11 @@ class TrialRecord:
     error: str | None = None  # the exception that failed it
     ended: str | None = None  # why it was pruned as diverged, or how its worker ended
     details: tuple[Mapping[str, float], ...] = ()  # what the task said beside the score, one mapping per epoch
+    void_reason: str | None = None  # why it should not have been asked for, if its worker said so
+    sampler_ms: float | None = None  # milliseconds spent inside the sampler
+    audit: Audit | None = None  # how it went on after the pruner had stopped it
+    values: tuple[float, ...] = ()  # one for each objective
+    counted: int = 0  # epochs, where there are two objectives: Optuna takes no reports of these
 
     @property
     def live(self) -> bool:
@@ -70,16 +89,23 @@ class TrialRecord:
     @property
     def epochs(self) -> int:
         """Reported epochs that count: those of a superseded trial are reported again by its retry."""
-        return 0 if self.void or self.superseded else len(self.scores)
+        return 0 if self.void or self.superseded else len(self.scores) or self.counted
 
     @property
     def seconds(self) -> float | None:
-        """Wall-clock time from start to end."""
-        return (self.end - self.start).total_seconds() if self.start and self.end else None
+        """Wall-clock time from start to end, without that of an audit."""
+        if not self.start or not self.end:
+            return None
+        return max(0.0, (self.end - self.start).total_seconds() - (self.audit.seconds if self.audit else 0.0))
 
 
-def read_trials(trials: Sequence[FrozenTrial]) -> tuple[TrialRecord, ...]:
-    """Records of all trials of one study, which must be complete and in the order of their numbers."""
+def read_trials(trials: Sequence[FrozenTrial], *, foreign: bool = False) -> tuple[TrialRecord, ...]:
+    """Records of all trials of one study.
+
+    Args:
+        trials: complete and in the order of their numbers.
+        foreign: made by another tool, whose user attributes mean what they like.
+    """
     histories = {t.number: h for t in trials if (h := history(t))}
     first_with: dict[tuple[int, ...], int] = {}
     for number, past in histories.items():
@@ -100,13 +126,13 @@ def read_trials(trials: Sequence[FrozenTrial]) -> tuple[TrialRecord, ...]:
         past = histories.get(t.number, ())
         # Ended before its first suggestion. (A trial that died there while younger ones ran is retried and counts.)
         blank = t.state.name == "FAIL" and not t.params and not past and t.number not in originals
-        attrs = t.user_attrs
+        attrs = {} if foreign else t.user_attrs
         records.append(
             TrialRecord(
                 number=t.number,
                 index=records[past[0]].index if past else fresh,
                 state=t.state.name,
-                value=t.values[0] if t.values else None,
+                value=t.values[0] if t.values and len(t.values) == 1 else None,
                 params=t.params,
                 scores=tuple(t.intermediate_values[step] for step in sorted(t.intermediate_values)),
                 start=t.datetime_start,
@@ -118,10 +144,23 @@ def read_trials(trials: Sequence[FrozenTrial]) -> tuple[TrialRecord, ...]:
                 error=attrs.get(ERROR),
                 ended=attrs.get(ENDED),
                 details=tuple(attrs.get(SCORES) or ()),
+                void_reason=attrs.get(VOID) or ("a double retry" if t.number in void_retries else None),
+                sampler_ms=attrs.get(SAMPLER_MS),
+                audit=_audit(attrs.get(AUDIT)),
+                values=tuple(t.values or ()),
+                counted=attrs.get(EPOCHS, 0),
             )
         )
         fresh += not past and not blank
     return tuple(records)
+
+
+def _audit(written: Any) -> Audit | None:
+    try:
+        scores, seconds = tuple(map(float, written["scores"])), float(written["seconds"])
+        return Audit(scores, seconds, written.get("diverged"), written.get("error"), written.get("final"))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None  # not audited, or another tool's attribute of this name
 
 
 @dataclass(frozen=True)
@@ -132,9 +171,12 @@ class StudyRecord:
     plan: str
     label: str
     replicate: int
-    direction: str  # "minimize" or "maximize"
+    direction: str  # "minimize" or "maximize"; of two objectives both, with a slash between
     trials: tuple[TrialRecord, ...]  # every row, in the order of the numbers
     attrs: Mapping[str, Any] = field(default_factory=dict)  # the study's user attributes
+    space: Mapping[str, BaseDistribution] = field(
+        default_factory=dict
+    )  # what trials suggested from, the latest of each
 
     def __iter__(self) -> Iterator[TrialRecord]:
         return iter(self.trials)
@@ -163,6 +205,11 @@ class StudyRecord:
         """Seconds spent in trials, summed over the counted ones."""
         return sum(t.seconds or 0.0 for t in self.trials if t.finished or t.failed)
 
+    @property
+    def audit_seconds(self) -> float:
+        """Seconds that the pruning audit took beside them."""
+        return sum(t.audit.seconds for t in self.trials if t.finished and t.audit)
+
     @cached_property
     def best(self) -> TrialRecord | None:
         """The best complete trial, ties to the lower index; None while there is none."""
@@ -185,11 +232,19 @@ def parse_name(name: str) -> tuple[str, str, int] | None:
 
 
 def study_record(
-    name: str, direction: StudyDirection, trials: Sequence[FrozenTrial], attrs: Mapping[str, Any]
+    name: str,
+    directions: Sequence[StudyDirection],
+    trials: Sequence[FrozenTrial],
+    attrs: Mapping[str, Any],
+    *,
+    foreign: bool = False,
 ) -> StudyRecord:
     """The record of one study."""
     plan, label, replicate = parse_name(name) or ("", name, 0)
-    return StudyRecord(name, plan, label, replicate, direction.name.lower(), read_trials(trials), attrs)
+    rows = read_trials(trials, foreign=foreign)
+    direction = "/".join(d.name.lower() for d in directions)
+    space = {param: distribution for t in trials for param, distribution in t.distributions.items()}
+    return StudyRecord(name, plan, label, replicate, direction, rows, {} if foreign else attrs, space)
 
 
 def read(storage: BaseStorage, plan: str) -> tuple[StudyRecord, ...]:
@@ -197,7 +252,7 @@ def read(storage: BaseStorage, plan: str) -> tuple[StudyRecord, ...]:
     found = [
         study_record(
             study.study_name,
-            study.direction,
+            study.directions,
             storage.get_all_trials(study._study_id, deepcopy=False),
             study.user_attrs,
         )

@@ -10,16 +10,17 @@ from typing import Any, TypeAlias
 import optuna
 
 from . import page
-from .comparison import ALPHA, EQUIVALENCE_ALPHA
+from .across import Across
 from .comparison_figures import best_so_far, ranks
 from .curves import early_ends
 from .figures import Drawing, colours, comparison_drawings, study_drawings
 from .notes import plan_facts, sampler_words, space_words
 from .page import Html
 from .records import StudyRecord
+from .sampler_figure import sampler_drawing
 from .summary import StudySummary, labels, summarize
 from .units import Unit, counted, duration, listed
-from .verdict import Verdict
+from .verdict import Verdict, speed_words
 
 Section: TypeAlias = tuple[str, str, Html]  # anchor, title, body
 HEAVY_CHARACTERS = 150_000  # a figure larger than this is shown for the first replicate only
@@ -31,12 +32,14 @@ def header(verdict: Verdict, records: Sequence[StudyRecord]) -> Html:
     trials = counted(sum(r.finished for r in rows), "trial")
     epochs, seconds = counted(sum(r.epochs for r in rows), "epoch"), duration(sum(r.seconds for r in rows))
     asked = f"{listed(labels(records))}: {counted(len(rows), 'study')}, {trials}, {epochs}, {seconds} of training."
+    return page.join(page.paragraph(asked, "soft"), verdict_box(verdict))
+
+
+def verdict_box(verdict: Verdict | Across) -> Html:
+    """The answer in one sentence, and what must be said with it."""
     box = "".join(page.paragraph(sentence) for sentence in (verdict.sentence, *verdict.notes))
     status = verdict.status.replace("-", " ")
-    return page.join(
-        page.paragraph(asked, "soft"),
-        Html(f'<div class="verdict {verdict.status}"><div class="status">{status}</div>{box}</div>'),
-    )
+    return Html(f'<div class="verdict {verdict.status}"><div class="status">{status}</div>{box}</div>')
 
 
 def compared(records: Sequence[StudyRecord]) -> Section:
@@ -62,6 +65,7 @@ def winners(records: Sequence[StudyRecord], unit: Unit) -> Section:
         "Winners",
         page.paragraph(FLATTERS, "soft"),
         *_means(rows, unit, shade),
+        Html("<h3>Each study</h3>"),
         page.table(
             [name for name, _, _ in columns],
             [[cell(r) for _, _, cell in columns] for r in rows],
@@ -133,25 +137,34 @@ def _irregular(rows: Sequence[StudySummary]) -> str:
 
 
 def curves(records: Sequence[StudyRecord], unit: Unit) -> Section:
-    """Best so far and ranks."""
-    drawings = best_so_far(records, unit.metric)
-    panels = {f"axis-{axis}": (axis, page.figure(drawing, "all-")) for axis, drawing in drawings.items()}
+    """Best so far and ranks, against one axis at a time."""
+    return page.section("curves", "Curves", curve_panels(records, unit, "all"))
+
+
+def curve_panels(records: Sequence[StudyRecord], unit: Unit, prefix: str) -> Html:
+    """The curves of a comparison, with a switch of the axis."""
+    panels = {
+        f"{prefix}-axis-{axis}": (
+            axis,
+            page.join(page.figure(drawing, f"{prefix}-"), page.figure(ranks(records, axis), f"{prefix}-")),
+        )
+        for axis, drawing in best_so_far(records, unit.metric).items()
+    }
     flat = " ".join(early_ends(records))
-    return page.section(
-        "curves",
-        "Curves",
-        page.choice("Against", panels),
-        *([page.paragraph(flat)] if flat else []),
-        page.figure(ranks(records), "all-"),
-    )
+    return page.join(page.choice("Against", panels), *([page.paragraph(flat)] if flat else []))
 
 
 def differences(verdict: Verdict, unit: Unit) -> list[Section]:
     """Every sampler against every other one; none while no replicate is finished."""
     if not verdict.pairs:
         return []
+    return [page.section("differences", "Differences", difference_table(verdict, unit))]
+
+
+def difference_table(verdict: Verdict, unit: Unit) -> Html:
+    """The pairs with their intervals; the tests beside them once there is a verdict."""
     final = verdict.status != "preliminary"
-    head = ["Pair", "Replicates", "Better by", "95 % interval", "Wins", "95 % interval", "Speed-up"]
+    head = ["Pair", "Replicates", "Better by", "95 % interval", "P(better)", "95 % interval", "Speed-up"]
     head += ["t-test p", "Wilcoxon p", *(["Equivalence p"] if verdict.margin else [])] if final else []
     rows = []
     for p in verdict.pairs:
@@ -162,18 +175,17 @@ def differences(verdict: Verdict, unit: Unit) -> list[Section]:
         row.append("-" if s is None else f"{s.ratio:.1f}x{spread}")
         tests = [p.p_holm, p.wilcoxon_holm, *([p.p_equivalent] if verdict.margin else [])]
         rows.append(row + ([_p(value) for value in tests] if final else []))
-    said = PAIRED if final else f"{PAIRED} {NO_TESTS}"
     table = page.table(head, rows, numeric=range(1, len(head)))
-    return [page.section("differences", "Differences", page.paragraph(said, "soft"), table)]
+    speeds = [page.paragraph(words) for p in verdict.pairs if (words := speed_words(p, verdict.speed_axis))]
+    if not final:
+        speeds.append(page.paragraph(NO_TESTS, "soft"))
+    return page.join(table, *speeds)
 
 
-PAIRED = (
-    "Best scores within the budget, replicate by replicate, with Student-t intervals; wins with Clopper-Pearson "
-    "intervals; speed-up to the worse of the two final scores, with bootstrap intervals. The p of the t-test and of "
-    "Wilcoxon's test are corrected for all comparisons by Holm's method; a difference is claimed where the t-test's is "
-    f"at most {ALPHA}. Equivalence is two one-sided t-tests at {EQUIVALENCE_ALPHA}."
+NO_TESTS = (
+    "No tests yet: they are made once, at the planned replicates and budget. "
+    "Testing at every look finds what is not there."
 )
-NO_TESTS = "Tests are made once, at the planned replicates and budget: testing at every look finds what is not there."
 
 
 def _interval(unit: Unit, low: float, high: float) -> str:
@@ -197,7 +209,8 @@ def each(studies: Mapping[str, optuna.Study], records: Sequence[StudyRecord], un
         panels = {}
         for nth, record in enumerate(r for r in records if r.label == label):
             anchor = f"study-{number}-{record.replicate}"
-            drawings = study_drawings(studies[record.name], record, unit.metric)
+            study = studies[record.name]
+            drawings = [*sampler_drawing(study, record), *study_drawings(study, record, unit.metric)]
             body = page.join(*(page.figure(_light(d, nth), f"{anchor}-") for d in drawings))
             panels[anchor] = (str(record.replicate), body)
         parts.append(page.folded(label, page.choice("Replicate", panels), unfolded=number == 0))
@@ -209,24 +222,6 @@ def _light(drawing: Drawing, nth: int) -> Drawing:
         why_not = "Left out to keep the page small; it is drawn for the first replicate, and by `hpo-optuna dashboard`."
         return Drawing(drawing.key, drawing.title, drawing.caption, why_not=why_not)
     return drawing
-
-
-def failures(records: Sequence[StudyRecord]) -> list[Section]:
-    """Trials that failed or diverged, with their reasons; none where there are none."""
-    rows = [
-        [r.label, r.replicate, t.number, "failed" if t.failed else "pruned", _reason(t.error or t.ended)]
-        for r in records
-        for t in r
-        if t.failed or (t.state == "PRUNED" and t.ended)
-    ]
-    if not rows:
-        return []
-    table = page.table(["Sampler", "Replicate", "Trial", "State", "Reason"], rows, numeric=(1, 2))
-    return [page.section("failures", "Failed and diverged trials", table)]
-
-
-def _reason(text: str | None) -> str:
-    return "no reason recorded" if not text else text if len(text) <= 300 else text[:300] + " …"
 
 
 def provenance(facts: Mapping[str, Any]) -> Section:

@@ -197,6 +197,11 @@ def _costs(a: Array, b: Array, grid: Array) -> tuple[float, float] | None:
     return float(reached[0]), float(reached[1])
 
 
+def average_task_ranks(scores: Array) -> Array:
+    """Average rank of each sampler over tasks; ``scores`` of shape (tasks, samplers), larger is better; 1 is best."""
+    return np.asarray(stats.rankdata(-np.asarray(scores), axis=1).mean(axis=0))
+
+
 def friedman(scores: Array) -> tuple[float, Array]:
     """p of Friedman's test that samplers differ over tasks, and their average ranks (1 is best).
 

@@ -8,27 +8,34 @@ from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from .looks import events, was_opened
 from .plan import Budget
 from .records import EXHAUSTED, StudyRecord
+from .units import Unit
+
+if TYPE_CHECKING:
+    from .verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Status:
     """The state of a comparison, study by study.
 
-    Prints as a table; ``status.studies`` are the records behind it.
+    Prints as a table and the verdict; ``status.studies`` are the records behind it.
     """
 
     plan: str
     budget: Budget
     studies: tuple[StudyRecord, ...]
+    verdict: Verdict | None = None  # of all studies of the plan; None while they run
 
     @property
     def left(self) -> int | None:
@@ -46,18 +53,32 @@ class Status:
         return min(done, key=lambda s: sign * (s.best.value or 0.0) if s.best else 0.0, default=None)
 
     def __rich__(self) -> RenderableType:
-        return table(self)
+        return Group(table(self), *(Text(line) for line in (*self._words, *self.test_set)))
+
+    @property
+    def test_set(self) -> tuple[str, ...]:
+        """What the winners scored on the test set, sampler by sampler, and how often it was looked at."""
+        if not was_opened(events(self.studies)):
+            return ()
+        from .final_results import lines  # imports scipy's statistics, and workers need none
+
+        return tuple(lines(self.studies, Unit()))
 
     def __str__(self) -> str:
         console = Console(width=WIDE)
         with console.capture() as capture:
-            console.print(table(self))
+            console.print(self)
         return capture.get()
+
+    @property
+    def _words(self) -> tuple[str, ...]:
+        return () if self.verdict is None else (self.verdict.sentence, *self.verdict.notes)
 
     def _repr_html_(self) -> str:
         cells = [row(study, self.budget) for study in self.studies]
         rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in line)}</tr>" for line in cells)
-        return f"<table><tr>{''.join(f'<th>{c}</th>' for c in COLUMNS)}</tr>{rows}</table>"
+        words = "".join(f"<p>{escape(line)}</p>" for line in (*self._words, *self.test_set))
+        return f"<table><tr>{''.join(f'<th>{c}</th>' for c in COLUMNS)}</tr>{rows}</table>{words}"
 
 
 WIDE = 120  # columns of the table where no terminal says otherwise
@@ -86,10 +107,17 @@ def row(study: StudyRecord, budget: Budget) -> tuple[str, ...]:
         str(study.count("FAIL")),
         str(study.count("RUNNING")),
         _of(study.epochs, budget.epochs),
-        "" if best is None else f"{best.value:.4g}",
+        _front(study) if best is None else f"{best.value:.4g}",
         "" if best is None else configuration(best.params),
         _left(study, budget),
     )
+
+
+def _front(study: StudyRecord) -> str:
+    """How many trials are on the front of a study with two objectives; nothing for one without a complete trial."""
+    from .fronts import front, several  # imports the samplers' registry, and few plans need it
+
+    return f"front of {len(front([study]))}" if several([study]) else ""
 
 
 def configuration(params: Mapping[str, Any]) -> str:
@@ -108,7 +136,7 @@ def seconds_left(study: StudyRecord, budget: Budget) -> float | None:
     if not study.seconds:
         return None
     spent = budget.fraction(len(study.finished), study.epochs)
-    return study.seconds * max(0.0, 1.0 - spent) / spent if spent else None
+    return (study.seconds + study.audit_seconds) * max(0.0, 1.0 - spent) / spent if spent else None
 
 
 def duration(seconds: float) -> str:

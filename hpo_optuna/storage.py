@@ -1,25 +1,22 @@
-"""The only place that opens a database, and the rules of life and death in its trial table."""
+"""The only place that opens a database."""
 
 from __future__ import annotations
 
 import os
 import re
-import socket
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Callable
 from contextlib import closing
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
+from urllib.parse import quote
 
 import optuna
-import psutil
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -31,23 +28,41 @@ from sqlalchemy.exc import (
 )
 
 from .errors import UserError
-from .records import ENDED, ENGINE_KEYS, ERROR, WORKER, history
+from .patience import Patience, cure, reason, tell
+from .patient import PatientStorage
 
-HEARTBEAT_SECONDS, GRACE_SECONDS = 30, 120
+HEARTBEAT_SECONDS = 30
 LOCK_TIMEOUT_SECONDS = 120  # how long a writer waits for SQLite's lock before it says 'database is locked'
-UNCLAIMED_SECONDS = 5.0  # a worker signs a trial milliseconds after it is created; unsigned for this long, it died
+SQLITE_WORKERS = 8  # more than this many get advice
+EXTRAS = {"postgresql": "postgres"}  # our extra that has the driver of a kind of database
+# libpq's words, in seconds (the last in milliseconds): a server that was unplugged is noticed, and its clock is UTC
+# for every client, so that summer time makes no heartbeat old.
+LIBPQ = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    "options": "-c timezone=UTC",
+}
 CREATION_TRIES = 20
-MAX_DEATHS = 10  # a trial whose workers die this often (out of memory, say) has failed
-
-Process: TypeAlias = Mapping[str, Any]
 
 
 def absolute_url(url: str) -> str:
-    """``url`` with SQLite's path made absolute: a CLI and a notebook in another folder mean one database."""
+    """``url`` with SQLite's path made absolute: a CLI and a notebook in another folder mean one database.
+
+    Raises:
+        UserError: it is no URL of a database that can be kept, or its password is not quoted.
+    """
+    if not url.startswith("sqlite") and url.partition("?")[0].count("@") > 1:
+        raise UserError(
+            f"{url.partition('://')[0]}://*** holds a second @: in a URL, the signs of a password are quoted: "
+            "%40 for @, %3A for :, %2F for /."
+        )
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        without_password = re.sub(r":[^:@/]*@", ":***@", url)
+        without_password = re.sub(r"//.*@", "//***@", url)
         raise UserError(f"{without_password!r} is no database URL; use for example sqlite:///hpo.db.") from error
     if parsed.get_backend_name() != "sqlite":
         return parsed.render_as_string(hide_password=False)
@@ -58,8 +73,10 @@ def absolute_url(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """``url`` without its password, for messages."""
-    return make_url(url).render_as_string(hide_password=True)
+    """``url`` without its passwords, for messages."""
+    parsed = make_url(url)
+    secrets = [key for key in parsed.query if "password" in key]
+    return parsed.difference_update_query(secrets).render_as_string(hide_password=True)
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -83,6 +100,9 @@ def check_place(url: str, *, create: bool = True) -> None:
         raise UserError(f"the database {path} is a folder; name a file, for example sqlite:///hpo.db.")
     if not create and not path.exists():
         raise UserError(f"there is no database {path}; start one with `hpo-optuna run`, or name it by --storage.")
+    for place in (path.parent, path) if create else ():
+        if place.exists() and not os.access(place, os.W_OK):
+            raise UserError(f"{place} cannot be written, and the database {path} must be.{cure('readonly')}")
     if path.exists() and _is_foreign(path):
         raise UserError(f"{path} holds tables, but not Optuna's; name another file, for example sqlite:///hpo.db.")
 
@@ -100,52 +120,81 @@ def _is_foreign(path: Path) -> bool:
     return not tables <= ours and not tables >= ours
 
 
-def open_storage(url: str, *, create: bool = True) -> RDBStorage:
+def advise(url: str, workers: int) -> None:
+    """A line on stderr where so many workers would wait for each other's writes."""
+    if workers > SQLITE_WORKERS and sqlite_path(url) is not None:
+        tell(
+            f"{workers} workers write to one SQLite file, one at a time; where trials are short, more than "
+            f"{SQLITE_WORKERS} want PostgreSQL: pip install 'hpo-optuna[postgres]', --storage postgresql+psycopg://..."
+        )
+
+
+def open_storage(
+    url: str, *, create: bool = True, patient: bool = True, leave: Callable[[], bool] | None = None
+) -> RDBStorage:
     """Open the database at ``url`` with heartbeats and patience for locks.
 
     Args:
         url: an SQLAlchemy URL.
         create: whether to make the database where there is none; readers pass False and change nothing.
+        patient: whether to wait, once it was open, for a server that goes away.
+        leave: given where the database was open a moment ago in another process, so that a server that does not
+            answer is away and is waited for: whether this process was asked to end.
 
     Raises:
+        StorageLost: the wait for a server that was there was in vain.
         UserError: the folder or file is missing, the file is no Optuna database, or its server does not answer.
     """
     url = absolute_url(url)
     check_place(url, create=create)
     try:
-        for _ in range(CREATION_TRIES):
-            try:
-                return _connect(url, create)
-            except (OperationalError, IntegrityError, ProgrammingError) as error:
-                # Workers that start together race to make the tables: whoever loses finds them made.
-                if not create or not any(word in str(error) for word in ("already exists", "UNIQUE", "duplicate key")):
-                    raise
-                time.sleep(0.1)
-        return _connect(url, create)
+        if leave is None:
+            return _connect_and_create(url, create, patient)
+        patience = Patience(shown(url), make_url(url).get_backend_name())
+        patience.leave = leave
+        return patience(lambda: _connect_and_create(url, create, patient))
     except NoSuchModuleError as error:
         raise UserError(f"no driver for {shown(url)}: {error}; use for example sqlite:///hpo.db.") from error
     except ImportError as error:
-        cause = error.__cause__ or error
-        raise UserError(f"the driver of {shown(url)} is not installed ({cause}); install it with pip.") from error
+        cause, extra = error.__cause__ or error, EXTRAS.get(make_url(url).get_backend_name())
+        install = "it with pip" if extra is None else f"it by `pip install hpo-optuna[{extra}]`"
+        raise UserError(f"the driver of {shown(url)} is not installed ({cause}); install {install}.") from error
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        reason = str(getattr(error, "orig", None) or error.__cause__ or error).strip().splitlines()[0]
-        raise UserError(f"{shown(url)} cannot be used as an Optuna database: {reason}.") from error
+        said = reason(error)
+        raise UserError(f"{shown(url)} cannot be used as an Optuna database: {said}.{cure(said)}") from error
     except RuntimeError as error:  # another schema version
         raise UserError(f"{shown(url)} was made by another version of Optuna: {error}") from error
 
 
-def _connect(url: str, create: bool) -> RDBStorage:
+def _connect_and_create(url: str, create: bool, patient: bool) -> RDBStorage:
+    for _ in range(CREATION_TRIES):
+        try:
+            return _connect(url, create, patient)
+        except (OperationalError, IntegrityError, ProgrammingError) as error:
+            # Workers that start together race to make the tables: whoever loses finds them made.
+            if not create or not any(word in str(error) for word in ("already exists", "UNIQUE", "duplicate key")):
+                raise
+            time.sleep(0.1)
+    return _connect(url, create, patient)
+
+
+def _connect(url: str, create: bool, patient: bool) -> RDBStorage:
+    options: dict[str, Any] = {
+        "engine_kwargs": _engine_options(make_url(url)),
+        "skip_table_creation": not create,
+        "heartbeat_interval": HEARTBEAT_SECONDS,
+    }
+    opened = url if create else _readable(url)
+    template = opened.replace("{", "{{").replace("}", "}}")  # Optuna fills in {SCHEMA_VERSION}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are experimental in Optuna 5
-        storage = RDBStorage(
-            url,
-            engine_kwargs={"connect_args": {"timeout": LOCK_TIMEOUT_SECONDS} if url.startswith("sqlite") else {}},
-            skip_table_creation=not create,
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=GRACE_SECONDS,
-            heartbeat_stale_trial_callback=_retry_stale,
-        )
-    storage.get_all_studies()
+        if patient:
+            storage: RDBStorage = PatientStorage(template, place=shown(url), file=sqlite_path(url), **options)
+        else:
+            storage = RDBStorage(template, **options)
+    storage.url = url
+    weakref.finalize(storage, storage.engine.dispose)  # a server's connections are few
+    RDBStorage.get_all_studies(storage)  # with no patience yet: what is wrong now is said at once
     if create and url.startswith("sqlite"):
         with storage.engine.connect() as connection:
             # Readers no longer block writers, and a commit syncs once instead of three times, as durably as before.
@@ -153,121 +202,21 @@ def _connect(url: str, create: bool) -> RDBStorage:
     return storage
 
 
-@cache
-def this_process() -> Process:
-    """Host, pid and start of this process. The start is in seconds since boot, so a changed clock moves it not."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+def _readable(url: str) -> str:
+    """``url``; where it is an SQLite file in a place that cannot be written, one that opens it without any write."""
+    path = sqlite_path(url)
+    if path is None or os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists():
+        return url
+    # Nobody has it open: one who writes keeps a -wal file beside it.
+    query = {"immutable": "1", "uri": "true"}
+    return URL.create("sqlite", database=f"file:{quote(str(path))}", query=query).render_as_string()
 
 
-def _started(pid: int) -> float | None:
-    try:
-        return round(psutil.Process(pid).create_time() - psutil.boot_time(), 2)
-    except psutil.Error:
-        return None
-
-
-def is_dead(process: Process) -> bool:
-    """Whether ``process`` belonged to this host and is no more; False for other hosts, which only heartbeats judge."""
-    if process["host"] != socket.gethostname():
-        return False
-    try:
-        if psutil.Process(process["pid"]).status() == psutil.STATUS_ZOMBIE:
-            return True
-    except psutil.Error:
-        return True
-    started = _started(process["pid"])
-    # boot_time has a resolution of one second on some systems.
-    return started is None or abs(started - process["started"]) > 1.5
-
-
-def retry(study: Study, trial: FrozenTrial, **system_attrs: Any) -> None:
-    """Queue ``trial`` once more with the same parameters, as Optuna's own retry callback writes it."""
-    attrs = {k: v for k, v in trial.system_attrs.items() if not k.startswith("completed_rung_")}
-    past = history(trial)
-    study.add_trial(
-        create_trial(
-            state=TrialState.WAITING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs={k: v for k, v in trial.user_attrs.items() if k not in ENGINE_KEYS},
-            system_attrs={
-                **attrs,
-                "failed_trial": past[0] if past else trial.number,
-                "retry_history": [*past, trial.number],
-                **system_attrs,
-            },
-        )
-    )
-
-
-def end_dead_trial(study: Study, trial: FrozenTrial, reason: str) -> None:
-    """End a trial whose worker is gone, and queue its retry.
-
-    The retry is queued first: whoever dies between the two steps leaves a double retry, which is void, and never a
-    lost trial. A trial that died before its first suggestion and is the youngest is void instead: the next one asked
-    has its index.
-    """
-    youngest = all(t.number <= trial.number for t in study.get_trials(deepcopy=False))
-    chosen = trial.params or history(trial) or "fixed_params" in trial.system_attrs
-    deaths = trial.system_attrs.get("deaths", 0) + 1
-    set_attr(study, trial, ENDED, reason)
-    if deaths >= MAX_DEATHS:
-        set_attr(study, trial, ERROR, f"its worker died {deaths} times; out of memory?")
-    elif chosen or not youngest:
-        retry(study, trial, deaths=deaths)
-    try:
-        study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-    except UpdateFinishedTrialError:
-        pass  # another worker was faster, or the trial's own worker was only suspended
-
-
-def set_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
-    """Write a user attribute on a trial that this process does not run; nothing where it has ended meanwhile."""
-    try:
-        study._storage.set_trial_user_attr(trial._trial_id, key, value)
-    except UpdateFinishedTrialError:
-        pass
-
-
-def _retry_stale(study: Study, trial: FrozenTrial) -> None:
-    """Heartbeats found ``trial`` stale and failed it already: queue its retry, within bounds."""
-    deaths = trial.system_attrs.get("deaths", 0) + 1
-    if deaths < MAX_DEATHS and (trial.params or history(trial) or "fixed_params" in trial.system_attrs):
-        retry(study, trial, deaths=deaths)
-
-
-class Sweeper:
-    """Ends the RUNNING trials of dead workers. It remembers only since when it has seen a trial unsigned."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._unsigned: dict[int, float] = {}
-
-    def sweep(self, study: Study, trials: Sequence[FrozenTrial]) -> tuple[bool, bool]:
-        """End this host's dead trials of ``study`` at once.
-
-        Args:
-            study: the study.
-            trials: all its trials, read a moment ago.
-
-        Returns:
-            Whether the study can be asked for a trial, and whether its trials have changed. A RUNNING trial that
-            nobody has signed yet is in the first milliseconds of its life, or its worker died in them: until that is
-            clear, its index is unknown, and so is the next one's.
-        """
-        ready, changed = True, False
-        for trial in (t for t in trials if t.state == TrialState.RUNNING):
-            worker = trial.user_attrs.get(WORKER)
-            if worker is None:
-                seen = self._unsigned.setdefault(trial._trial_id, self._clock())
-                if self._clock() - seen < UNCLAIMED_SECONDS:
-                    ready = False
-                    continue
-                reason = "its worker died before it signed the trial"
-            elif worker == this_process() or is_dead(worker):  # a worker that sweeps is running no trial
-                reason = f"its worker died (process {worker['pid']} on {worker['host']})"
-            else:
-                continue
-            end_dead_trial(study, trial, reason)
-            changed = True
-        return ready, changed
+def _engine_options(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": LOCK_TIMEOUT_SECONDS}}
+    # A worker needs one connection, and a second one at a heartbeat: servers allow a hundred or so in all.
+    pool = {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 10}
+    if url.get_driver_name() not in ("psycopg", "psycopg2"):
+        return pool
+    return {**pool, "connect_args": {key: value for key, value in LIBPQ.items() if key not in url.query}}

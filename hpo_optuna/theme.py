@@ -8,8 +8,8 @@ CSS = """
   --paper: #ffffff; --panel: #f6f7f9; --ink: #1c2430; --soft: #5b6675; --line: #dde1e7; --accent: #0b5cad;
   --difference: #0a7d4f; --equivalent: #0b5cad; --no-difference: #6b5b00; --preliminary: #9a4a00;
 }
-@media (prefers-color-scheme: dark) {
-  :root {
+@media screen and (prefers-color-scheme: dark) {
+  :root:not([data-print]) {
     --paper: #14181e; --panel: #1d232b; --ink: #e6e9ee; --soft: #a0a9b6; --line: #333c48; --accent: #7db7f5;
     --difference: #55c795; --equivalent: #7db7f5; --no-difference: #d8c35a; --preliminary: #f0a35e;
   }
@@ -62,6 +62,8 @@ footer { color: var(--soft); font-size: .88rem; padding-top: 30px; padding-botto
 @media print {
   nav, select, label.choose, .modebar-container { display: none !important; }
   body { font-size: 10.5pt; } main, header, footer { max-width: none; padding: 0; }
+  table { font-size: 8pt; } th, td { padding-right: 7px; } td code { white-space: normal; }
+  .scroll, .wide { overflow: visible; } .wide .plot { min-width: 0; }
   figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } details { border: 0; padding: 0; }
 }
 """
@@ -79,7 +81,9 @@ function template() {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", xaxis: axis, yaxis: axis,
     hoverlabel: {bgcolor: css("--panel"), font: {color: css("--ink")}, align: "left"},
     margin: {l: 56, r: 16, t: 34, b: 48}, hovermode: "closest",
-    legend: {orientation: "h", x: 0, y: 1.02, yanchor: "bottom"}}};
+    legend: {orientation: "h", x: 0, y: 1.02, yanchor: "bottom"},
+    sliderdefaults: {bgcolor: css("--panel"), bordercolor: css("--line"), activebgcolor: css("--line")},
+    updatemenudefaults: {bgcolor: css("--panel"), bordercolor: css("--line"), font: {color: css("--ink")}}}};
 }
 const camera = {width: 500, height: 500, path:
   "M40 120h90l30-50h180l30 50h90v310H40zM250 370a95 95 0 1 0 0-190 95 95 0 0 0 0 190z"};
@@ -90,10 +94,10 @@ function draw(plot) {
   plot.dataset.drawn = "yes";
   const figure = JSON.parse(document.getElementById(plot.dataset.figure).textContent);
   figure.layout.template = template();
-  return Plotly.newPlot(plot, figure.data, figure.layout, {
+  return Plotly.newPlot(plot, {data: figure.data, layout: figure.layout, frames: figure.frames, config: {
     responsive: true, displaylogo: false, modeBarButtonsToAdd: [saveSvg],
     modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
-    toImageButtonOptions: {filename: plot.dataset.figure, scale: 2}});
+    toImageButtonOptions: {filename: plot.dataset.figure, scale: 2}}});
 }
 const plots = () => [...document.querySelectorAll(".plot")];
 const seen = new IntersectionObserver(entries =>
@@ -106,8 +110,19 @@ document.querySelectorAll("select.choose").forEach(select => {
   select.addEventListener("change", show);
   show();
 });
-const drawVisible = () => Promise.all(plots().filter(p => p.offsetParent !== null).map(draw));
-addEventListener("beforeprint", drawVisible);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
-  plots().filter(p => p.dataset.drawn).forEach(p => Plotly.relayout(p, {template: template()})));
+const visible = () => plots().filter(p => p.offsetParent !== null);
+const drawVisible = () => Promise.all(visible().map(draw));
+const drawnAgain = size => visible().filter(p => p.dataset.drawn).forEach(p =>
+  Plotly.relayout(p, {template: template(), ...size}));
+// Paper is white and 680 px wide, whatever the screen is.
+addEventListener("beforeprint", () => {
+  document.documentElement.dataset.print = "yes";
+  drawVisible();
+  drawnAgain({width: 680, autosize: false});
+});
+addEventListener("afterprint", () => {
+  delete document.documentElement.dataset.print;
+  drawnAgain({width: null, autosize: true});
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawnAgain({}));
 """

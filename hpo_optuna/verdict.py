@@ -9,8 +9,19 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from .comparison import ALPHA, WILCOXON_ALPHA, Pair, compare, final_scores, pooled_sd, speed, speed_axis
+from .comparison import (
+    ALPHA,
+    WILCOXON_ALPHA,
+    Pair,
+    compare,
+    final_scores,
+    pooled_sd,
+    shared_trials,
+    speed,
+    speed_axis,
+)
 from .curves import is_done
+from .fronts import scalar
 from .notes import budget_words, markdown
 from .power import detectable, replicates_needed
 from .records import StudyRecord
@@ -31,10 +42,11 @@ class Verdict:
         status: ``difference``, ``equivalent``, ``no-difference`` or ``preliminary``.
         sentence: the answer in words.
         notes: what else must be said with it.
-        exploratory: whether the plan was extended after it had been finished.
+        exploratory: whether the plan was extended after its end, or there was none, or the studies were picked.
         pairs: the comparisons behind it; empty while no replicate is finished by two samplers.
         margin: of equivalence, in the unit of the scores; None where none was stated.
         done, planned: replicates finished by all samplers, and planned.
+        speed_axis: what a speed-up is counted in, epochs or trials.
     """
 
     status: Status
@@ -45,6 +57,7 @@ class Verdict:
     margin: float | None
     done: int
     planned: int
+    speed_axis: str = "trials"
 
     def markdown(self) -> str:
         """For the note of a study in the dashboard."""
@@ -53,10 +66,11 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "notes": list(self.notes), "pairs": [asdict(p) for p in self.pairs]}
+        pairs = [{**asdict(p), "speed_words": speed_words(p, self.speed_axis)} for p in self.pairs]
+        return {**asdict(self), "notes": list(self.notes), "pairs": pairs}
 
 
-def judge(records: Sequence[StudyRecord], unit: Unit, margin: float | None = None) -> Verdict:
+def judge(records: Sequence[StudyRecord], unit: Unit, margin: float | None = None, *, picked: bool = False) -> Verdict:
     """Compare the samplers of one plan.
 
     Args:
@@ -64,7 +78,9 @@ def judge(records: Sequence[StudyRecord], unit: Unit, margin: float | None = Non
         unit: how scores are written.
         margin: differences of scores up to this are of no practical interest; None: half a point of an accuracy, and
             no test of equivalence for other scores.
+        picked: whether these studies were picked by hand, and are not all those of a plan.
     """
+    records = scalar(records)
     if margin is None and unit.points:
         margin = HALF_A_POINT
     names = labels(records)
@@ -77,26 +93,33 @@ def judge(records: Sequence[StudyRecord], unit: Unit, margin: float | None = Non
         margin=margin,
         faster=lambda a, b, replicates: speed(records, a, b, replicates),
     )
-    exploratory = any(r.attrs.get(EXTENDED) for r in records)
+    extended = any(r.attrs.get(EXTENDED) for r in records)
+    planless = shared_trials(records) is not None
     missing = _missing(records, len(whole), planned)
     if missing:
         status: Status = "preliminary"
         sentence, notes = missing, _so_far(records, unit)
     else:
         status, sentence, notes = _answer(records, pairs, unit, margin, len(whole))
-    if exploratory:
-        notes = [EXPLORATORY, *notes]
-    return Verdict(status, sentence, tuple(notes), exploratory, pairs, margin, len(whole), planned)
+    said = [words for words, true in ((EXTENDED_PLAN, extended), (PICKED, picked and not planless)) if true]
+    exploratory = extended or picked or planless
+    axis = speed_axis(records)
+    return Verdict(status, sentence, (*said, *notes), exploratory, pairs, margin, len(whole), planned, axis)
 
 
 def is_finished(records: Sequence[StudyRecord]) -> bool:
     """Whether every planned replicate of every sampler has spent its budget: the moment of the verdict."""
-    return all(is_done(r) for r in records) and len({r.replicate for r in records}) >= planned_replicates(records)
+    planned, names = planned_replicates(records), [r.label for r in records]
+    return all(is_done(r) for r in records) and all(names.count(name) >= planned for name in labels(records))
 
 
-EXPLORATORY = (
+EXTENDED_PLAN = (
     "Exploratory: the plan was extended after it had been finished. Looking, then adding replicates or budget, finds "
     "differences that are not there more often than one time in twenty. Confirm it with a new plan and new seeds."
+)
+PICKED = (
+    "Exploratory: these studies were picked for this page and are not all those of a plan. Picking after looking finds "
+    "differences that are not there."
 )
 
 
@@ -104,6 +127,12 @@ def _missing(records: Sequence[StudyRecord], done: int, planned: int) -> str:
     """Why there can be no verdict yet; empty when there can."""
     if len(labels(records)) < 2:
         return "Preliminary: only one sampler has run, so there is nothing to compare."
+    shared = shared_trials(records)
+    if shared is not None:
+        return (
+            "Preliminary: these studies state no plan, so nothing says how many replicates and trials were meant, and "
+            f"no verdict can be issued. Explored at {counted(shared, 'trial')}, which all of them have finished."
+        )
     if planned < 2:
         return "Preliminary: one replicate proves nothing about the samplers; plan at least 5 replicates."
     budgets = list(dict.fromkeys(_budget(r) for r in records))
@@ -145,7 +174,7 @@ def _answer(
     status = status_of(pairs)
     found = [p for p in pairs if p.differs]
     same = [p for p in pairs if p.equivalent]
-    notes = [_speed_words(p, records) for p in found if p.speed_up]
+    notes = [speed_words(p, speed_axis(records)) for p in found if p.speed_up]
     if status == "difference":
         leader = max({p.a for p in found}, key=lambda name: sum(p.mean for p in found if p.a == name))
         sentence = _better(leader, [p for p in found if p.a == leader], unit) + f", after {spent_words(records)}."
@@ -178,14 +207,13 @@ def _within(pair: Pair, unit: Unit, margin: float | None) -> str:
     return f" (95 % interval {unit.number(pair.low)} to {unit.number(pair.high)})"
 
 
-def _speed_words(pair: Pair, records: Sequence[StudyRecord]) -> str:
+def speed_words(pair: Pair, axis: str) -> str:
+    """'pso at 300 epochs = random at 520: 1.7 times as fast (95 % interval 1.2 to 2.4).'; empty where unknown."""
     s = pair.speed_up
-    assert s is not None
-    axis = speed_axis(records)
-    return (
-        f"{pair.a} at {s.a_cost:.0f} {axis} = {pair.b} at {s.b_cost:.0f}: {s.ratio:.1f} times as fast "
-        f"(95 % interval {s.low:.1f} to {s.high:.1f})."
-    )
+    if s is None:
+        return ""
+    spread = f" (95 % interval {s.low:.1f} to {s.high:.1f})" if pair.n > 1 else ""
+    return f"{pair.a} at {s.a_cost:.0f} {axis} = {pair.b} at {s.b_cost:.0f}: {s.ratio:.1f} times as fast{spread}."
 
 
 def spent_words(records: Sequence[StudyRecord]) -> str:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import cloudpickle
 import optuna
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from .errors import StudyStopped, UserError
+from .deaths import Sweeper
+from .errors import StorageLost, StudyStopped, UserError
 from .matrix import PlannedStudy, check, open_studies
 from .objective import Objective
+from .patience import plainly
+from .patient import obey
 from .plan import Budget, ComparisonPlan
+from .processes import Process, is_dead
 from .records import EXHAUSTED, StudyRecord
 from .stop import Stop, signals_to
-from .storage import Process, Sweeper, check_place, is_dead, open_storage
+from .storage import check_place, open_storage
 
 POLL_SECONDS = 0.2
 MAX_FAILURES = 3  # this many configurations in a row that fail end their study
@@ -127,6 +130,7 @@ def work(
         UserError: the database holds other studies under these names.
     """
     stop = stop or Stop()
+    obey(storage, stop)
     sweeper = Sweeper()
     desks = [
         _Desk(
@@ -141,7 +145,7 @@ def work(
         if askable:
             _run_one(min(askable, key=lambda desk: (desk.running > 0, desk.fraction)))
         elif any(desk.running for desk in desks):
-            _wait_for_others(desks)
+            time.sleep(POLL_SECONDS)
         else:
             break
         tick()
@@ -172,17 +176,10 @@ def _run_one(desk: _Desk) -> None:
     except ValueError as error:
         if not str(error).startswith("Cannot tell"):  # likewise
             raise
+    except UnboundLocalError as error:  # Optuna's own, where the database is lost while it writes a result
+        raise error.__context__ if isinstance(error.__context__, StorageLost) else error from None
     if objective.refused is not None and desk.opened.unasked() != 0:
         raise objective.refused  # not the end of a grid: the sampler is broken
-
-
-def _wait_for_others(desks: Sequence[_Desk]) -> None:
-    time.sleep(POLL_SECONDS)
-    for desk in desks:
-        if desk.running:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are experimental in Optuna 5
-                optuna.storages.fail_stale_trials(desk.opened.study)
 
 
 @contextmanager
@@ -196,6 +193,7 @@ def quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(verbosity)
 
 
+@plainly()
 def work_here(plan: ComparisonPlan, url: str, *, only: tuple[str, ...] = (), parent: Process | None = None) -> None:
     """What a worker process does: prepare the task, open the database, :func:`work`.
 
@@ -207,7 +205,8 @@ def work_here(plan: ComparisonPlan, url: str, *, only: tuple[str, ...] = (), par
     check_place(url)
     with quiet_optuna(), signals_to(stop):
         prepare_task(plan)
-        work(plan, open_storage(url), only=only, stop=stop, parent=parent)
+        storage = open_storage(url, leave=None if parent is None else lambda: stop.requested)  # the parent had it open
+        work(plan, storage, only=only, stop=stop, parent=parent)
     if stop.requested:
         raise KeyboardInterrupt
 

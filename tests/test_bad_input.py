@@ -18,7 +18,7 @@ from hpo_optuna.cli import main
 
 PLAN = """
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from hpo_optuna import Budget, ComparisonPlan, SamplerSpec
+from hpo_optuna import Budget, ComparisonPlan, PrunerSpec, SamplerSpec
 
 def task(config, *, seed):
     yield config["x"] ** 2
@@ -116,7 +116,11 @@ FIELDS = {
     "label with a slash": ("samplers", "{'a/b': SamplerSpec('pso')}", ["sampler label", "letters", "'a/b'"]),
     "label with a space": ("samplers", "{'a b': SamplerSpec('pso')}", ["sampler label", "'a b'"]),
     "label a number": ("samplers", "{1: SamplerSpec('pso')}", ["sampler label", "1"]),
-    "sampler unknown": ("samplers", "{'a': SamplerSpec('tpe')}", ["'tpe'", "grid_search, random_search, pso"]),
+    "sampler unknown": (
+        "samplers",
+        "{'a': SamplerSpec('tpee')}",
+        ["'tpee'", "did you mean tpe?", "grid_search, random_search, pso"],
+    ),
     "sampler's module missing": ("samplers", "{'a': SamplerSpec('no_such:Best')}", ["no_such:Best", "No module"]),
     "sampler's class missing": ("samplers", "{'a': SamplerSpec('math:Best')}", ["math:Best", "'Best'"]),
     "sampler's module empty": ("samplers", "{'a': SamplerSpec(':Best')}", ["':Best'"]),
@@ -129,6 +133,21 @@ FIELDS = {
     "pso too small": ("samplers", "{'a': SamplerSpec('pso', n_particles=1)}", ["n_particles", "at least 2", "got 1"]),
     "pso of words": ("samplers", "{'a': SamplerSpec('pso', n_particles='x')}", ["'pso'", "n_particles", "'x'"]),
     "pso's screen": ("samplers", "{'a': SamplerSpec('pso', screen='x')}", ["screen", "'x'"]),
+    "tpe's option": ("samplers", "{'a': SamplerSpec('tpe', wind=3)}", ["'tpe'", "'wind'"]),
+    "tpe of words": ("samplers", "{'a': SamplerSpec('tpe', n_startup_trials='x')}", ["n_startup_trials", "'x'"]),
+    "tpe's truth": ("samplers", "{'a': SamplerSpec('tpe', constant_liar=1)}", ["constant_liar", "True or False", "1"]),
+    "gp's start": ("samplers", "{'a': SamplerSpec('gp', n_startup_trials=-1)}", ["'gp'", "n_startup_trials", "-1"]),
+    "cmaes too small": ("samplers", "{'a': SamplerSpec('cmaes', popsize=2)}", ["popsize", "at least 3", "got 2"]),
+    "cmaes at odds": (
+        "samplers",
+        "{'a': SamplerSpec('cmaes', lr_adapt=True, with_margin=True)}",
+        ["'cmaes'", "lr_adapt", "with_margin"],
+    ),
+    "nsga2 of one": ("samplers", "{'a': SamplerSpec('nsga2', population_size=1)}", ["population_size", "2", "got 1"]),
+    "nsga2's odds": ("samplers", "{'a': SamplerSpec('nsga2', mutation_prob=2)}", ["mutation_prob", "0 and 1", "2"]),
+    "spsa's step": ("samplers", "{'a': SamplerSpec('spsa', step=2)}", ["'spsa'", "step", "0.5", "got 2"]),
+    "spsa of words": ("samplers", "{'a': SamplerSpec('spsa', stability='x')}", ["'spsa'", "stability", "'x'"]),
+    "qmc's option": ("samplers", "{'a': SamplerSpec('qmc', scramble=False)}", ["'qmc'", "'scramble'"]),
     "grid of nothing": ("samplers", "{'a': SamplerSpec('grid_search', points=0)}", ["'x'", "at least 1", "got 0"]),
     "grid of words": ("samplers", "{'a': SamplerSpec('grid_search', points='3')}", ["'x'", "got '3'"]),
     "grid of another space": ("samplers", "{'a': SamplerSpec('grid_search', points={'y': 3})}", ["'y'", "['x']"]),
@@ -146,7 +165,12 @@ FIELDS = {
     "seed negative": ("seed", "-1", ["seed", "at least 0", "-1"]),
     "seed none": ("seed", "None", ["seed", "whole number", "None"]),
     "direction": ("direction", "'max'", ["'maximize' or 'minimize'", "'max'"]),
-    "pruner a word": ("pruner", "'median'", ["pruner", "None", "'median'"]),
+    "pruner a number": ("pruner", "3", ["pruner", "PrunerSpec", "median, percentile", "None", "got 3"]),
+    "pruner unknown": ("pruner", "'medain'", ["'medain'", "did you mean median?", "wilcoxon"]),
+    "pruner's option": ("pruner", "PrunerSpec('median', wind=3)", ["'median'", "'wind'"]),
+    "pruner out of range": ("pruner", "PrunerSpec('median', n_startup_trials=-1)", ["'median'", "-1"]),
+    "percentile of nothing": ("pruner", "'percentile'", ["'percentile'", "percentile"]),
+    "patience with a word": ("pruner", "PrunerSpec('patient', patience=2, wrapped_pruner='x')", ["'x'", "median"]),
     "no such field": ("bugdet", "3", ["'bugdet'"]),
 }
 
@@ -191,7 +215,12 @@ def test_a_plan_file_that_is_none_is_refused(refused, command, body, words):
 @pytest.mark.parametrize("command", ["run", "worker", "status", "report", "export", "dashboard", "finalize", "plan"])
 @pytest.mark.parametrize("study", ["nope", "lenet5-digits", "plan", "plan.txt", "", "."])
 def test_an_unknown_plan_is_refused_with_those_that_ship(refused, command, study):
-    hints(refused(command, study), repr(study), ".py", "lenet5_cifar10, lenet5_digits, sphere")
+    hints(
+        refused(command, study),
+        repr(study),
+        ".py",
+        "lenet5_cifar10, lenet5_cifar10_subset, lenet5_digits, lenet5_tradeoff, lenet5_wide, sphere",
+    )
 
 
 @pytest.mark.parametrize("study", ["nope.py", "missing/plan.py", "folder.py"])
@@ -408,7 +437,7 @@ def test_an_empty_study_of_the_other_direction_is_refused(refused):
 def test_a_net_that_leaves_no_pixels_is_refused_before_anything_starts(refused):
     write("""
 from hpo_optuna.tasks import LeNet5Task
-FIELDS |= {"task": LeNet5Task(data="digits"), "space": {"K1": IntDistribution(3, 31, step=28)}}
+FIELDS |= {"direction": "maximize", "task": LeNet5Task(data="digits"), "space": {"K1": IntDistribution(3, 31, step=28)}}
 PLAN = ComparisonPlan(**FIELDS)
 """)
     hints(refused("run", "plan.py"), "toy", "31")

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import optuna
 import pytest
 import toys
+from filelock import FileLock
 from optuna.storages import InMemoryStorage
 
 from hpo_optuna import Budget, HyperparameterOptimizer, SamplerSpec, UserError
+from hpo_optuna.final_results import FinalResult, by_sampler, results
+from hpo_optuna.looks import events
 from hpo_optuna.plan import training_seed
-from hpo_optuna.tasks import FinalScore, LeNet5Task
+from hpo_optuna.tasks import Diverged, FinalScore, LeNet5Task
 
 SAMPLERS = {"random": SamplerSpec("random_search"), "pso": SamplerSpec("pso")}
 
@@ -66,16 +71,127 @@ def test_each_winner_is_tested_with_fresh_seeds_and_an_interrupted_call_goes_on(
     assert {seed for _, seed in task.seen}.isdisjoint(training_seed(plan, 0, t.index) for s in studies for t in s)
 
 
-def test_a_look_at_another_winner_is_kept_beside_the_first(tmp_path):
+def test_a_second_look_is_refused_without_a_reason_and_recorded_with_one(tmp_path):
     task, storage = Exam(), InMemoryStorage()
-    samplers = {"random": SamplerSpec("random_search")}
-    for trials in (2, 30):
-        plan = toys.plan(task=task, samplers=samplers, budget=Budget(trials=trials))
-        [study] = toys.run(plan, storage)
-        HyperparameterOptimizer(plan, storage).finalize(tmp_path, seeds=1, progress=False)
-    [study] = HyperparameterOptimizer(plan, storage).status().studies
+    plan = toys.plan(task=task, samplers={"random": SamplerSpec("random_search")}, budget=Budget(trials=2))
+    toys.run(plan, storage)
+    optimizer = HyperparameterOptimizer(plan, storage)
+    optimizer.finalize(tmp_path, seeds=1, progress=False)
+    with pytest.raises(UserError, match=r"was opened on .* say why: --again REASON"):
+        optimizer.finalize(tmp_path, seeds=3, progress=False)
+    assert len(task.seen) == 1
+    [result] = optimizer.finalize(tmp_path, seeds=3, again="one model is too few", progress=False)
+    assert len(task.seen) == len(result.tests) == 3
+    entries = events(optimizer.status().studies)
+    assert [(e.kind, e.why, e.seeds) for e in entries] == [
+        ("opened", "the plan is finished", 1),
+        ("opened", "one model is too few", 3),
+    ]
+    assert all("@" in e.by and e.command for e in entries)
+    with pytest.raises(UserError, match="nothing new to see: 3 models of each winner are tested"):
+        optimizer.finalize(tmp_path, seeds=3, again="curious", progress=False)
+    assert "The test set was opened 2 times" in str(optimizer.status())
+
+
+@pytest.mark.parametrize("reason", ["", "  ", True])
+def test_a_reason_has_words(tmp_path, reason):
+    with pytest.raises(UserError, match="needs a reason in words"):
+        finish_one(Exam(), InMemoryStorage(), trials=2).finalize(tmp_path, again=reason, progress=False)
+
+
+def finish_one(task, storage, *, trials, samplers=("random",)):
+    plan = toys.plan(task=task, samplers={s: SAMPLERS[s] for s in samplers}, budget=Budget(trials=trials))
+    optimizer = HyperparameterOptimizer(plan, storage)
+    optimizer.run(progress=False)
+    return optimizer
+
+
+def test_a_plan_extended_after_finalize_is_reopened_on_record_and_keeps_both_looks(tmp_path, capsys):
+    task, storage = Exam(), InMemoryStorage()
+    finish_one(task, storage, trials=2).finalize(tmp_path, seeds=1, progress=False)
+    plan = toys.plan(task=task, samplers={"random": SAMPLERS["random"]}, budget=Budget(trials=30))
+    optimizer = HyperparameterOptimizer(plan, storage)
+    optimizer.run()
+    assert "finalize had closed this plan" in " ".join(capsys.readouterr().out.split())
+    assert "The plan was reopened on" in " ".join(str(optimizer.status()).split())
+    with pytest.raises(UserError, match="--again REASON"):
+        optimizer.finalize(tmp_path, seeds=1, progress=False)
+    optimizer.finalize(tmp_path, seeds=1, again="the plan was too small", progress=False)
+    [study] = optimizer.status().studies
     assert len({look["trial"] for look in study.attrs["final"]}) == 2
     assert study.attrs["extended"] is True
+    entries = events([study])
+    assert [e.kind for e in entries] == ["opened", "reopened", "opened"]
+    assert "from 2 trials in each study; 1 replicate to 30 trials" in entries[1].why
+    [latest], [earlier] = results([study])
+    assert (latest.trial, earlier.trial) == (study.best.number, entries[0].winners[study.name])
+
+
+def test_a_sampler_added_after_finalize_reopens_the_plan_and_running_it_as_it_was_does_not(tmp_path):
+    task, storage = Exam(), InMemoryStorage()
+    finish_one(task, storage, trials=2).finalize(tmp_path, seeds=1, progress=False)
+    once = finish_one(task, storage, trials=2)
+    assert [e.kind for e in events(once.status().studies)] == ["opened"]
+    more = finish_one(task, storage, trials=2, samplers=("random", "pso"))
+    reopened = events(more.status().studies)[-1]
+    assert (reopened.kind, reopened.why) == ("reopened", "studies were added to the plan")
+
+
+def test_what_one_study_did_not_get_to_log_another_one_has(tmp_path):
+    task, storage = Exam(), InMemoryStorage()
+    optimizer = finish_one(task, storage, trials=2, samplers=("random", "pso"))
+    first = optimizer.status().studies[0].name
+    optimizer.finalize(tmp_path, seeds=1, progress=False)
+    optuna.load_study(study_name=first, storage=storage).set_user_attr("test_set", [])  # died before it wrote here
+    optimizer.finalize(tmp_path, seeds=1, progress=False)
+    assert len(task.seen) == 2
+    assert [e.kind for e in events(optimizer.status().studies)] == ["opened"]
+
+
+def test_a_model_that_diverges_is_told_and_not_averaged(tmp_path):
+    class Shaky(Exam):
+        def finalize(self, config, *, seed, directory):
+            score = super().finalize(config, seed=seed, directory=directory)
+            if len(self.seen) == 2:
+                raise Diverged("the loss is NaN")
+            return score
+
+    [result] = finish_one(Shaky(), InMemoryStorage(), trials=2).finalize(tmp_path, seeds=3, progress=False)
+    assert (result.tests, result.diverged) == ((0.51, 0.53), 1)
+
+
+def test_a_missing_test_split_is_one_clear_error(tmp_path):
+    class Lost(Exam):
+        def finalize(self, config, *, seed, directory):
+            raise ValueError("'data' has no folder 'test'")
+
+    with pytest.raises(UserError, match="toy/random/seed-0: 'data' has no folder 'test'"):
+        finish_one(Lost(), InMemoryStorage(), trials=2).finalize(tmp_path, progress=False)
+
+
+def test_two_processes_do_not_finalize_at_once(tmp_path):
+    optimizer = finish_one(Exam(), f"sqlite:///{tmp_path}/hpo.db", trials=2)
+    (tmp_path / "hpo.db-artifacts").mkdir()
+    with (
+        FileLock(tmp_path / "hpo.db-artifacts" / "finalize.lock", is_singleton=False),
+        pytest.raises(UserError, match="another process finalizes"),
+    ):
+        optimizer.finalize(tmp_path, progress=False)
+
+
+def test_samplers_are_summed_up_over_replicates_and_the_gap_is_what_flatters():
+    def winner(replicate, validation, *tests, direction="maximize"):
+        return FinalResult("pso", replicate, 0, {}, validation, tests, (), 0, direction)
+
+    [pso] = by_sampler([winner(0, 0.95, 0.90, 0.92), winner(1, 0.97, 0.94, 0.94), winner(2, 0.99, 0.99)])
+    assert (pso.replicates, pso.models) == (3, 5)
+    mean, low, high = pso.test
+    half = 4.302652729911275 * np.std([0.91, 0.94, 0.99], ddof=1) / np.sqrt(3)  # t of 97.5 %, 2 degrees of freedom
+    assert (mean, low, high) == pytest.approx((2.84 / 3, 2.84 / 3 - half, 2.84 / 3 + half))
+    assert pso.gap[0] == pytest.approx((0.04 + 0.03 + 0.0) / 3)
+    [alone] = by_sampler([winner(0, 1.0, 1.5, direction="minimize")])
+    assert alone.gap[0] == pytest.approx(0.5)
+    assert np.isnan(alone.test[1:]).all()
 
 
 def test_lenet5_on_digits_is_finalized_from_the_command_line(tmp_path, monkeypatch, capsys):
@@ -88,4 +204,4 @@ def test_lenet5_on_digits_is_finalized_from_the_command_line(tmp_path, monkeypat
     assert "random/seed-0" in capsys.readouterr().out
     models = sorted(p.relative_to(tmp_path / "models").parts for p in (tmp_path / "models").rglob("model.pt"))
     assert [m[1] for m in models] == ["grid", "pso", "random"]
-    assert LeNet5Task.metric == "validation accuracy"
+    assert LeNet5Task().score_name == "validation accuracy"

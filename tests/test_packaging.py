@@ -15,12 +15,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MOUNTS = {"hpo_optuna": "hpo_optuna", "samplers": "hpo_optuna/samplers", "studies": "hpo_optuna/studies"}
-SAMPLERS = ["grid_search", "pso", "random_search"]
+SAMPLERS = ["grid_search", "pso", "qmc", "random_search", "spsa"]
 CONTRACT = """
 from hpo_optuna import Budget, ComparisonPlan, HyperparameterOptimizer, SamplerSpec
 from hpo_optuna.samplers.grid_search import GridSearchSampler
 from hpo_optuna.samplers.pso import PSOSampler
+from hpo_optuna.samplers.qmc import QMCSampler
 from hpo_optuna.samplers.random_search import RandomSearchSampler
+from hpo_optuna.samplers.spsa import SPSASampler
 from hpo_optuna.studies.sphere import PLAN
 from hpo_optuna.tasks import Diverged, FinalScore, LeNet5Task, Score, Task
 for name in ("run", "status", "report", "finalize"):

@@ -79,6 +79,13 @@ def test_every_study_has_each_of_optunas_plots(page: Page) -> None:
     assert {"all-history", "all-edf"} <= set(page.figures)
 
 
+def test_a_sampler_that_draws_its_own_work_is_shown_at_it(page: Page) -> None:
+    own = [name for name in page.figures if name.endswith("-sampler")]
+    assert own == ["study-2-0-sampler", "study-2-1-sampler"], "pso, third of the samplers, draws; the others do not"
+    assert len(page.data["study-2-0-sampler"]["frames"]) == 12
+    assert "Large dots are the particles where they stand" in page.text
+
+
 def test_every_figure_has_its_data(page: Page) -> None:
     assert sorted(page.figures) == sorted(page.data)
     assert all(figure["data"] for figure in page.data.values())
@@ -139,7 +146,7 @@ def test_a_comparison_without_a_complete_trial_is_reported(tmp_path: Path) -> No
     shown = report(tmp_path, storage)
     assert "no complete trial" in shown.text
     assert "No trial is complete yet." in shown.text
-    assert shown.figures == ["study-0-0-intermediate", "study-0-0-timeline"]
+    assert shown.figures == ["all-coverage", "study-0-0-intermediate", "study-0-0-timeline"]
 
 
 def test_a_study_without_any_trial_is_reported(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def shown(browser, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 def open_page(browser, path: Path, **options: object) -> SimpleNamespace:
     page = browser.new_page(**options)
+    page.set_default_timeout(120_000)  # a loaded machine draws a large page slowly
     seen = SimpleNamespace(page=page, errors=[], requests=[])
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
@@ -60,11 +61,32 @@ def test_every_figure_is_drawn_without_an_error_or_a_request(shown: SimpleNamesp
 
 def test_the_axis_of_the_curves_switches(shown: SimpleNamespace) -> None:
     page = shown.page
-    page.locator("select.choose").first.select_option("axis-seconds")
+    page.locator("select.choose").first.select_option("all-axis-seconds")
     page.evaluate("drawVisible()")
-    assert page.locator("#axis-seconds").is_visible()
-    assert not page.locator("#axis-trials").is_visible()
-    assert "seconds in trials" in page.locator("#axis-seconds").inner_text()
+    assert page.locator("#all-axis-seconds").is_visible()
+    assert not page.locator("#all-axis-trials").is_visible()
+    assert page.locator("#all-axis-seconds").inner_text().count("seconds in trials") == 2  # best so far, and ranks
+
+
+@pytest.mark.parametrize(("button", "start"), [("Download as SVG", b"<svg"), ("Download plot as a PNG", b"\x89PNG")])
+def test_a_figure_is_saved_as_a_picture(shown: SimpleNamespace, button: str, start: bytes) -> None:
+    page = shown.page
+    page.evaluate("drawVisible()")
+    plot = page.locator(".plot:visible").first
+    plot.hover()
+    with page.expect_download() as saved:
+        plot.locator(f'[data-title="{button}"]').click()
+    assert Path(saved.value.path()).read_bytes().startswith(start)
+
+
+def test_paper_is_white_also_where_the_screen_is_dark(shown: SimpleNamespace) -> None:
+    page = shown.page
+    page.emulate_media(color_scheme="dark")
+    ink = "getComputedStyle(document.body).color"
+    assert page.evaluate(ink) == "rgb(230, 233, 238)"
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(ink) == "rgb(28, 36, 48)"
+    page.emulate_media(media="screen", color_scheme="light")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

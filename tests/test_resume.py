@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import toys
 
-from hpo_optuna import Budget, HyperparameterOptimizer, storage
+from hpo_optuna import Budget, HyperparameterOptimizer, deaths, processes, storage
 from hpo_optuna.matrix import open_studies
 
 LABELS = ["grid", "random", "pso"]
@@ -91,7 +91,7 @@ def test_a_run_ended_by_a_signal_in_the_middle_of_trials_and_resumed_equals_an_u
 
 @pytest.mark.parametrize("label", LABELS)
 def test_a_trial_whose_worker_died_before_it_signed_is_void_and_moves_nothing(tmp_path, label, monkeypatch):
-    monkeypatch.setattr(storage, "UNCLAIMED_SECONDS", 0.0)
+    monkeypatch.setattr(deaths, "UNCLAIMED_SECONDS", 0.0)
     samplers = {label: toys.SAMPLERS[label]}
     [expected] = toys.run(toys.plan(samplers=samplers), f"sqlite:///{tmp_path}/whole.db")
 
@@ -113,7 +113,7 @@ def test_a_retry_keeps_index_parameters_and_place_in_the_budget(tmp_path):
     database = storage.open_storage(url)
     [opened] = open_studies(toys.plan(samplers=samplers), database)
     dead = database.create_new_trial(opened.study._study_id)
-    database.set_trial_user_attr(dead, "worker", {**storage.this_process(), "pid": 2**22 + 1})
+    database.set_trial_user_attr(dead, "worker", {**processes.this_process(), "pid": 2**22 + 1})
     database.set_trial_param(dead, "x", 1.25, toys.SPACE["x"])
 
     [record] = toys.run(toys.plan(samplers=samplers, budget=Budget(trials=6)), url)

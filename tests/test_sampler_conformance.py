@@ -11,9 +11,12 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.testing import pytest_samplers as suite
 
+from hpo_optuna import optuna_samplers
 from hpo_optuna.samplers.grid_search import GridSearchSampler
 from hpo_optuna.samplers.pso import PSOSampler
+from hpo_optuna.samplers.qmc import QMCSampler
 from hpo_optuna.samplers.random_search import RandomSearchSampler
+from hpo_optuna.samplers.spsa import SPSASampler
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +34,36 @@ class TestPSO(suite.BasicSamplerTestCase, suite.RelativeSamplerTestCase, suite.M
     @pytest.fixture(params=PSOSampler.SCREENS, ids=str)
     def sampler(self, request: pytest.FixtureRequest) -> Callable[[], BaseSampler]:
         return functools.partial(PSOSampler, seed=0, screen=request.param)
+
+
+class TestQMC(suite.BasicSamplerTestCase, suite.RelativeSamplerTestCase, suite.MultiObjectiveSamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return functools.partial(QMCSampler, seed=0)
+
+
+class TestSPSA(suite.BasicSamplerTestCase, suite.RelativeSamplerTestCase, suite.SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return functools.partial(SPSASampler, seed=0)
+
+
+class TestTPE(suite.BasicSamplerTestCase, suite.RelativeSamplerTestCase, suite.MultiObjectiveSamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return functools.partial(optuna_samplers.TPE, seed=0, n_startup_trials=0)
+
+
+class TestNSGA2(suite.BasicSamplerTestCase, suite.MultiObjectiveSamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return functools.partial(optuna_samplers.NSGA2, seed=0)
+
+
+class TestCMAES(suite.BasicSamplerTestCase, suite.SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return functools.partial(optuna_samplers.CMAES, seed=0)
 
 
 class TestGridSearch(suite.BasicSamplerTestCase):

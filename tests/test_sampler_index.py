@@ -11,10 +11,14 @@ from optuna.distributions import IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo_optuna.samplers.grid_search import _index as grid_index
+from hpo_optuna.samplers.pso import _cube as pso_cube
 from hpo_optuna.samplers.pso import _index as pso_index
+from hpo_optuna.samplers.qmc import _index as qmc_index
 from hpo_optuna.samplers.random_search import _index as random_index
+from hpo_optuna.samplers.spsa import _cube as spsa_cube
+from hpo_optuna.samplers.spsa import _index as spsa_index
 
-COPIES = [grid_index, random_index, pso_index]
+COPIES = [grid_index, random_index, pso_index, qmc_index, spsa_index]
 
 
 def table(rows: list[str]) -> list[FrozenTrial]:
@@ -59,6 +63,7 @@ def test_index_counts_what_is_neither_retry_nor_void(copy: ModuleType, rows: lis
 
 def test_all_copies_are_the_same_text() -> None:
     assert len({inspect.getsource(copy) for copy in COPIES}) == 1
+    assert inspect.getsource(pso_cube) == inspect.getsource(spsa_cube)
 
 
 @pytest.mark.parametrize("copy", COPIES, ids=lambda module: module.__name__.split(".")[-2])

@@ -11,7 +11,13 @@ import optunahub
 import pytest
 
 SHELF = Path(__file__).parents[1] / "samplers"
-PACKAGES = {"grid_search": "GridSearchSampler", "random_search": "RandomSearchSampler", "pso": "PSOSampler"}
+PACKAGES = {
+    "grid_search": "GridSearchSampler",
+    "random_search": "RandomSearchSampler",
+    "pso": "PSOSampler",
+    "qmc": "QMCSampler",
+    "spsa": "SPSASampler",
+}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -34,6 +40,8 @@ def test_its_readme_has_the_front_matter_of_the_hub_and_its_licence_lies_beside_
         ("random_search", "equal 7 + 13: True"),
         ("grid_search", "8 of 8 points evaluated, 8 of them different"),
         ("pso", "in two parts:"),
+        ("spsa", "in two parts the same: True"),
+        ("qmc", "quasi-random: 64 of 64 cells"),
     ],
 )
 def test_its_example_runs(package, said):

@@ -135,6 +135,28 @@ def test_a_pruned_trial_is_evidence_and_not_a_best() -> None:
     assert leader([good_but_pruned, finished(None, PRUNED, x=0.2)]) == 0.1  # unless there is no other
 
 
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_surrogate_takes_a_pruned_trial_for_what_its_last_report_is_worth(direction: str) -> None:
+    sign = 1.0 if direction == "minimize" else -1.0
+
+    def trial(x: float, value: float | None, *reports: float) -> optuna.trial.FrozenTrial:
+        state = PRUNED if value is None else COMPLETE
+        curve = {step: sign * report for step, report in enumerate(reports)}
+        shown = sign * (reports[-1] if value is None else value)
+        return finished(shown, state, x=x, intermediate_values=curve)
+
+    sampler = PSOSampler(XY, seed=0)
+    study = optuna.create_study(sampler=sampler, direction=direction)
+    study.add_trials([trial(0.1, 1.0, 30.0, 10.0), trial(0.2, 2.0, 50.0, 20.0), trial(0.3, 4.0, 70.0, 40.0)])
+    study.add_trials([trial(0.4, None, 30.0), trial(0.5, None, 60.0, 30.0), trial(0.6, None, 90.0)])
+    study.add_trials([trial(0.7, None, 60.0, 60.0, 5.0)])  # at a step that no complete trial reported
+    study.ask()
+    history = sampler._view(study, study.trials[-1]).history(Cube(XY))
+    assert dict(zip(history.x[:, 0].round(3), history.score, strict=True)) == {
+        0.1: 1.0, 0.2: 2.0, 0.3: 4.0, 0.4: 1.0, 0.5: 3.0, 0.6: 4.0, 0.7: 5.0,
+    }  # fmt: skip
+
+
 def test_infinite_and_missing_values_are_the_worst() -> None:
     assert leader([finished(math.inf, x=0.1), finished(-math.inf, x=0.2), finished(7.0, x=0.3)]) == 0.3
     assert leader([finished(None, PRUNED, x=0.1), finished(7.0, x=0.3)]) == 0.3

@@ -325,6 +325,21 @@ def test_hyperband_does_not_hide_trials_from_the_swarm() -> None:
     assert study.best_value < 1e-3
 
 
+def test_a_pruner_that_is_wrong_half_of_the_time_does_not_stop_the_swarm() -> None:
+    def best(sampler: optuna.samplers.BaseSampler, seed: int) -> float:
+        study = optuna.create_study(sampler=sampler)
+        pruned = np.random.default_rng(seed).random(60) < 0.5
+        for n in range(60):
+            trial = study.ask()
+            value = sum((trial.suggest_float(name, -1, 1) - 0.3) ** 2 for name in "xyz")
+            trial.report(value, 0)
+            study.tell(trial, state=TrialState.PRUNED if pruned[n] else None, values=None if pruned[n] else value)
+        return study.best_value
+
+    plain = [best(PSOSampler(seed=seed, screen=None), seed) for seed in range(5)]
+    assert np.median([best(PSOSampler(seed=seed), seed) for seed in range(5)]) < 0.1 * np.median(plain)
+
+
 def prune(trial: optuna.Trial) -> float:
     raise optuna.TrialPruned
 

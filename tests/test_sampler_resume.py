@@ -15,9 +15,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
+from hpo_optuna import optuna_samplers
 from hpo_optuna.samplers.grid_search import GridSearchSampler
 from hpo_optuna.samplers.pso import PSOSampler
+from hpo_optuna.samplers.qmc import QMCSampler
 from hpo_optuna.samplers.random_search import RandomSearchSampler
+from hpo_optuna.samplers.spsa import SPSASampler
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(-5.0, 5.0),
@@ -32,6 +35,16 @@ SAMPLERS: dict[str, Callable[[], BaseSampler]] = {
         for screen in PSOSampler.SCREENS
     },
     "pso-undeclared": lambda: PSOSampler(seed=7),
+    "qmc": lambda: QMCSampler(SPACE, seed=7),
+    "qmc-undeclared": lambda: QMCSampler(seed=7),
+    "spsa": lambda: SPSASampler(SPACE, seed=7),
+    "spsa-undeclared": lambda: SPSASampler(seed=7),
+    "tpe": lambda: optuna_samplers.TPE(SPACE, seed=7, n_startup_trials=5),
+    "tpe-group": lambda: optuna_samplers.TPE(SPACE, seed=7, n_startup_trials=5, group=True),
+    "gp": lambda: optuna_samplers.GP(SPACE, seed=7, n_startup_trials=20),
+    "cmaes": lambda: optuna_samplers.CMAES(SPACE, seed=7, popsize=4),
+    "cmaes-margin": lambda: optuna_samplers.CMAES(SPACE, seed=7, popsize=4, with_margin=True),
+    "nsga2": lambda: optuna_samplers.NSGA2(SPACE, seed=7, population_size=4),
 }
 
 
@@ -58,7 +71,11 @@ def objective(trial: optuna.Trial) -> float:
 
 
 def rows(study: optuna.Study) -> list[tuple[Any, ...]]:
-    return [(t.state, t.params, t.values, t.intermediate_values, t.system_attrs) for t in study.get_trials()]
+    def attrs(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+        # CMA-ES pickles its state: the same numbers in other bytes.
+        return {key: value for key, value in trial.system_attrs.items() if ":optimizer:" not in key}
+
+    return [(t.state, t.params, t.values, t.intermediate_values, attrs(t)) for t in study.get_trials()]
 
 
 def open_database(file: Path) -> optuna.storages.RDBStorage:

@@ -14,8 +14,11 @@ import pytest
 import toys
 
 from hpo_optuna import Budget, HyperparameterOptimizer
+from hpo_optuna.matrix import open_studies
+from hpo_optuna.storage import open_storage
 
 KILLS = 100
+LONGEST_SECONDS = 1200.0
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 
 PLAN = """
@@ -28,10 +31,10 @@ PLAN = """
 """
 
 
-def _kill_somebody(run: subprocess.Popen[bytes], chance: random.Random) -> bool:
-    """Send a random signal to the run or one of its workers; False where it has ended already."""
+def _kill_somebody(run: subprocess.Popen[bytes], dashboard: subprocess.Popen[bytes], chance: random.Random) -> bool:
+    """Send a random signal to the run, one of its workers or the dashboard; False where it has ended already."""
     try:
-        family = [psutil.Process(run.pid), *psutil.Process(run.pid).children()]
+        family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(), psutil.Process(dashboard.pid)]
         chance.choice(family).send_signal(chance.choice(SIGNALS))
     except psutil.NoSuchProcess:
         return False
@@ -49,14 +52,23 @@ def test_a_comparison_killed_a_hundred_times_loses_and_doubles_nothing(tmp_path,
     expected_plan = toys.plan(budget=Budget(trials=trials), replicates=replicates)
     order = toys.command("run", plan, "--storage", url, "--workers", workers)
     chance = random.Random(workers)
-    kills, ended = 0, False
-    while kills < KILLS and not ended:
+    watch = toys.command("dashboard", plan, "--storage", url, "--port", "0")
+    open_studies(expected_plan, open_storage(url))
+    kills, ended, dashboards = 0, False, 0
+    dashboard = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + LONGEST_SECONDS
+    while kills < KILLS and not ended and time.monotonic() < until:
         run = subprocess.Popen(order, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while run.poll() is None and kills < KILLS:
             time.sleep(chance.uniform(0.1, 3.0))  # the moment of the kill, not a wait for anything
-            kills += _kill_somebody(run, chance)
+            kills += _kill_somebody(run, dashboard, chance)
+            if dashboard.poll() is not None:
+                dashboards += 1
+                dashboard = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ended = run.wait() == 0
-    print(f"{kills} kills")
+    dashboard.kill()
+    dashboard.wait()
+    print(f"{kills} kills, {dashboards} of them of a dashboard")
     done = subprocess.run(order, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -8,7 +8,9 @@ import toys
 from optuna.trial import TrialState
 
 from hpo_optuna import Budget, SamplerSpec
-from hpo_optuna.storage import end_dead_trial, is_dead, this_process
+from hpo_optuna.deaths import end_dead_trial
+from hpo_optuna.plan import suggest
+from hpo_optuna.processes import is_dead, this_process
 
 
 @pytest.mark.parametrize("epoch", [0, 2, 5], ids=["at the start", "in the middle", "after the last report"])
@@ -31,6 +33,27 @@ def test_the_trial_is_dropped_its_retry_is_run_and_every_index_is_there_once(tmp
     [actual] = toys.run(toys.plan(task=slept, samplers=samplers, pruner=None), url)
 
     assert taken == [2]
+    assert actual.trials[2].superseded
+    assert toys.results(actual) == toys.results(expected)
+
+
+def test_a_worker_that_was_slow_to_choose_drops_the_trial_too(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    taken = []
+
+    def slow(trial, name, distribution):
+        if trial.number == 2 and len(trial.params) == 1 and not taken:
+            taken.append(name)
+            study = optuna.load_study(study_name="toy/random/seed-0", storage=url)
+            end_dead_trial(study, study.get_trials()[2], "it was slow to sign")
+        return suggest(trial, name, distribution)
+
+    samplers = {"random": SamplerSpec("random_search")}
+    [expected] = toys.run(toys.plan(samplers=samplers, pruner=None), f"sqlite:///{tmp_path}/whole.db")
+    monkeypatch.setattr("hpo_optuna.objective.suggest", slow)
+    [actual] = toys.run(toys.plan(samplers=samplers, pruner=None), url)
+
+    assert taken
     assert actual.trials[2].superseded
     assert toys.results(actual) == toys.results(expected)
 

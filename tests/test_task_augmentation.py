@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from hpo_optuna.tasks import LeNet5Task
+from hpo_optuna.tasks.images import Augmentation, Images
 from hpo_optuna.tasks.network import LeNet5
-from hpo_optuna.tasks.training import Augmentation, Images
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8))
 
@@ -18,8 +18,13 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+def augmented(*, flip: bool, crop: int) -> torch.Tensor:
+    augment = Augmentation(flip, crop)
+    return augment(PIXELS, augment.draw(len(PIXELS), generator()))
+
+
 def test_a_flipped_batch_holds_images_and_mirror_images() -> None:
-    flipped = Augmentation(True, 0, generator())(PIXELS.clone())
+    flipped = augmented(flip=True, crop=0)
     same = [torch.equal(a, b) for a, b in zip(flipped, PIXELS, strict=True)]
     mirrored = [torch.equal(a, b.flip(1)) for a, b in zip(flipped, PIXELS, strict=True)]
     assert all(a != b for a, b in zip(same, mirrored, strict=True))
@@ -28,7 +33,7 @@ def test_a_flipped_batch_holds_images_and_mirror_images() -> None:
 
 def test_a_cropped_image_is_a_window_of_the_image_in_a_black_frame() -> None:
     crop = 2
-    cropped = Augmentation(False, crop, generator())(PIXELS.clone())
+    cropped = augmented(flip=False, crop=crop)
     shifts = set()
     for image, pixels in zip(cropped.numpy(), PIXELS.numpy(), strict=True):
         framed = np.pad(pixels, ((crop, crop), (crop, crop), (0, 0)))

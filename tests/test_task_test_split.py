@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from hpo_optuna.tasks import Diverged, LeNet5Task
-from hpo_optuna.tasks.network import load_lenet5
+from hpo_optuna.tasks import Diverged, LeNet5Task, load_model
 from hpo_optuna.tasks.source import DataError
+from hpo_optuna.tasks.training import Evaluation
 
 SMALL = {"C1": 4, "C3": 8, "F6": 32}
 
@@ -83,7 +83,7 @@ def test_finalize_saves_a_net_that_scores_again_what_its_card_says(tmp_path: Pat
     pixels = torch.tensor(np.asarray(test.images)).permute(0, 3, 1, 2) / 255
     mean, std = (torch.tensor(card[name]).view(1, 3, 1, 1) for name in ("mean", "std"))
     with torch.inference_mode():
-        answers = load_lenet5(final.path)((pixels - mean) / std).argmax(1).numpy()
+        answers = load_model(final.path).net((pixels - mean) / std).argmax(1).numpy()
     # The card's number may come from bfloat16.
     assert np.mean(answers == test.labels) == pytest.approx(final.accuracy, abs=0.01)
 
@@ -91,9 +91,25 @@ def test_finalize_saves_a_net_that_scores_again_what_its_card_says(tmp_path: Pat
 def test_finalize_with_the_same_seed_saves_the_same_weights(tmp_path: Path) -> None:
     task = LeNet5Task(data="digits", data_dir=str(tmp_path), epochs=1, device="cpu", train_size=300)
     first, second = (
-        torch.load(task.finalize(SMALL, seed=1, directory=tmp_path / name).path, weights_only=True) for name in "ab"
+        torch.load(task.finalize(SMALL, seed=1, directory=tmp_path / name).path, weights_only=True)["weights"]
+        for name in "ab"
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_model_that_is_there_already_is_neither_trained_nor_tested_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = LeNet5Task(data="digits", data_dir=str(tmp_path), epochs=1, device="cpu", train_size=300)
+    first = task.finalize(SMALL, seed=1, directory=tmp_path / "out")
+    looks: list[str] = []
+    monkeypatch.setattr(
+        "hpo_optuna.tasks.final.evaluate", lambda *_: looks.append("test") or Evaluation(0.5, 1.0, 0.0, torch.empty(0))
+    )
+    assert task.finalize(SMALL, seed=1, directory=tmp_path / "out") == first
+    assert looks == []
+    assert task.finalize(SMALL, seed=2, directory=tmp_path / "out").accuracy == 0.5
+    assert looks == ["test"]
 
 
 def test_a_finalize_that_diverges_saves_nothing(tmp_path: Path) -> None:

@@ -129,6 +129,11 @@ def open_split(data: str, data_dir: str | None, split: SplitName) -> Split:
     return opened
 
 
+def checkpoint_folder(data: str, data_dir: str | None) -> Path:
+    """Where the checkpoints of trainings on these images are, beside their cache."""
+    return _cache_folder(root_folder(data, data_dir)) / "checkpoints"
+
+
 def _cache_folder(root: Path) -> Path:
     if os.access(root, os.W_OK) or not root.exists():
         return root / ".hpo-optuna-cache"

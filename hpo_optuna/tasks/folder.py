@@ -3,7 +3,6 @@
 import hashlib
 import os
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .hyperparameters import IMAGE
+from .picture import read_picture
 from .source import DataError, Pictures, SplitName
 
 
@@ -49,7 +49,6 @@ class Folder:
         classes = self._classes(split)
         if split == "test":
             self._same_classes(classes)
-        from PIL import Image
         from torchvision.datasets import ImageFolder
 
         folder = self._folder(split)
@@ -59,17 +58,7 @@ class Folder:
             raise DataError(f"a class folder in '{folder}' holds no images ({error}); remove it or fill it.") from error
         images = np.empty((len(samples), IMAGE, IMAGE, 3), dtype=np.uint8)
         for i, (path, _) in enumerate(_progress(samples, f"decoding {split} images")):
-            try:
-                with warnings.catch_warnings():
-                    # Pillow warns of oddities (transparent palettes, damaged EXIF) of pictures it can read.
-                    warnings.simplefilter("ignore")
-                    with Image.open(path) as image:
-                        picture = image.convert("RGB")
-            except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-                raise DataError(f"cannot read the image '{path}' ({error}); replace it or remove it.") from error
-            if picture.size != (IMAGE, IMAGE):
-                picture = picture.resize((IMAGE, IMAGE), Image.Resampling.BILINEAR)
-            images[i] = np.asarray(picture)
+            images[i] = read_picture(path)
         return Pictures(images, np.array([label for _, label in samples], dtype=np.int64), classes)
 
     def _folder(self, split: SplitName) -> Path:

@@ -1,8 +1,6 @@
 """LeNet5 as a torch module, its widths, kernels, activation and dropout free."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -88,11 +86,3 @@ class LeNet5(nn.Module):
             return x
         keep = torch.empty_like(x, requires_grad=False).bernoulli_(1 - self.dropout, generator=generator)
         return x * keep / (1 - self.dropout)
-
-
-def load_lenet5(path: Path) -> LeNet5:
-    """The net that `LeNet5Task.finalize` saved at `path`; the card beside it (.json) says how to feed it."""
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    net = LeNet5(**card["network"])
-    net.load_state_dict(torch.load(path, weights_only=True))
-    return net

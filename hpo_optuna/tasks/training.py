@@ -11,9 +11,8 @@ changed between two epochs.
 
 import math
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -28,7 +27,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from .checkpoint import Checkpoint
 from .data import Split
+from .graphs import CudaRecorder, GraphedStep
+from .images import Augmentation, Images, deal
+from .memory import keep_freed_memory
+from .metrics import METRICS, Metric, accuracy
 from .network import LeNet5
 from .task import Diverged, Score
 
@@ -37,59 +41,6 @@ EVALUATION_BATCH: Final = 2000
 INITIAL, EPOCH, DROPOUT = range(3)  # the purposes of random numbers
 
 WARM_UP: Final = 3  # epochs before a net may be given up as dead
-
-
-@dataclass(frozen=True)
-class Images:
-    """A split on the device: pixels (n, 32, 32, 3) uint8, labels (n,), and how a row of 96 is normalised."""
-
-    pixels: Tensor
-    labels: Tensor
-    shift: Tensor
-    scale: Tensor
-
-    @staticmethod
-    def of(split: Split, device: torch.device, mean: tuple[float, ...], std: tuple[float, ...]) -> "Images":
-        # Over whole rows of 32 pixels x 3 channels the arithmetic vectorises; over 3 channels it does not.
-        shift = torch.tensor(mean, dtype=torch.float64).mul(255).repeat(32).float().to(device)
-        scale = torch.tensor(std, dtype=torch.float64).mul(255).reciprocal().repeat(32).float().to(device)
-        pixels, labels = torch.from_numpy(split.images), torch.from_numpy(np.array(split.labels))
-        return Images(pixels.to(device), labels.to(device), shift, scale)
-
-    def batch(self, index: Tensor, augment: "Augmentation | None" = None) -> Tensor:
-        """Normalised images, (len(index), 3, 32, 32) in channels_last memory."""
-        pixels = self.pixels.index_select(0, index)
-        if augment is not None:
-            pixels = augment(pixels)
-        rows = pixels.view(len(index), 32, 96).float().sub_(self.shift).mul_(self.scale)
-        return rows.view(len(index), 32, 32, 3).permute(0, 3, 1, 2)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random mirror image and random crop, each image on its own. The draws are made on the CPU."""
-
-    flip: bool
-    crop: int
-    generator: torch.Generator
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        n, device = len(pixels), pixels.device
-        if self.flip:
-            mirrored = torch.rand(n, generator=self.generator) < 0.5
-            (where,) = mirrored.nonzero(as_tuple=True)
-            where = where.to(device)
-            pixels.index_copy_(0, where, pixels.index_select(0, where).flip(2))
-        if self.crop:
-            side = 32 + 2 * self.crop
-            padded = F.pad(pixels, (0, 0, self.crop, self.crop, self.crop, self.crop))
-            offset = torch.randint(2 * self.crop + 1, (2, n, 1), generator=self.generator).to(device)
-            # Every run of 96 bytes is a window of a padded row: one strided view, one index_select.
-            top = torch.arange(n, device=device)[:, None] * side + torch.arange(32, device=device)
-            start = (top + offset[0]) * side + offset[1]
-            windows = padded.view(-1).unfold(0, 96, 3)
-            pixels = windows.index_select(0, start.view(-1)).view(n, 32, 32, 3)
-        return pixels
 
 
 def pick_device(name: str) -> torch.device:
@@ -113,19 +64,24 @@ def precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(device), cache_enabled=False)
 
 
-def random_numbers(seed: int, purpose: int, epoch: int, device: torch.device | str = "cpu") -> torch.Generator:
-    key = np.random.SeedSequence([seed, purpose, epoch]).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(key))
+def random_numbers(seed: int, purpose: int, epoch: int) -> torch.Generator:
+    return torch.Generator().manual_seed(key(seed, purpose, epoch))
+
+
+def key(seed: int, purpose: int, epoch: int) -> int:
+    return int(np.random.SeedSequence([seed, purpose, epoch]).generate_state(1, np.uint64)[0])
 
 
 @contextmanager
 def alone(device: torch.device) -> Iterator[None]:
-    """One thread, gradients on, deterministic CUDA convolutions; what the caller had comes back."""
+    """One thread, gradients on, no autocast, deterministic CUDA convolutions; what the caller had comes back."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with ExitStack() as stack:
             stack.enter_context(torch.enable_grad())
+            # `precision` is for the forward pass: the caller's would reach the backward pass, too.
+            stack.enter_context(torch.autocast(device.type, enabled=False))
             if device.type == "cuda":
                 stack.enter_context(torch.backends.cudnn.flags(True, benchmark=False, deterministic=True))
             yield
@@ -134,12 +90,13 @@ def alone(device: torch.device) -> Iterator[None]:
 
 
 def make_optimizer(net: LeNet5, config: Mapping[str, Any]) -> torch.optim.Optimizer:
-    lr, decay, weights = config["learning_rate"], config["weight_decay"], net.parameters()
+    lr, decay, weights = config["learning_rate"], config["weight_decay"], list(net.parameters())
+    graphs = weights[0].device.type == "cuda"  # their steps may be captured: see `graphs`
     if config["optimizer"] == "sgd":
         return torch.optim.SGD(weights, lr, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
     if config["optimizer"] == "adamw":
-        return torch.optim.AdamW(weights, lr, weight_decay=decay, fused=True)
-    return torch.optim.Adam(weights, lr, weight_decay=decay, fused=True)
+        return torch.optim.AdamW(weights, lr, weight_decay=decay, fused=True, capturable=graphs)
+    return torch.optim.Adam(weights, lr, weight_decay=decay, fused=True, capturable=graphs)
 
 
 def rate(schedule: str, done: float) -> float:
@@ -151,16 +108,68 @@ def rate(schedule: str, done: float) -> float:
     return 1.0
 
 
+def set_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    for group in optimizer.param_groups:
+        weight = group["params"][0]
+        if weight.device.type == "cpu":
+            group["lr"] = value
+        elif isinstance(group["lr"], Tensor) and group["lr"].device == weight.device:
+            group["lr"].fill_(value)
+        else:  # a CUDA graph reads the rate from where it lay at the capture
+            group["lr"] = torch.full((), value, device=weight.device)
+
+
+def make_step(
+    net: LeNet5,
+    optimizer: torch.optim.Optimizer,
+    images: Images,
+    augment: Augmentation,
+    label_smoothing: float,
+    dropout: torch.Generator,
+    total: Tensor,
+) -> Callable[[Tensor], None]:
+    """A step of training on a batch of `deal`, shape (4, n), that adds the sum of its n losses to `total`.
+
+    It waits for nothing that the device computes, and leaves no gradients: `graphs` needs both.
+    """
+
+    def step(batch: Tensor) -> None:
+        pixels = augment(images.pixels.index_select(0, batch[0]), batch[1:])
+        labels = images.labels.index_select(0, batch[0])
+        with precision(total.device):
+            logits = net(images.normalised(pixels), dropout)
+            loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+        total.add_(loss.detach() * len(labels))
+
+    return step
+
+
+def begin(
+    config: Mapping[str, Any], *, classes: int, seed: int, device: torch.device
+) -> tuple[LeNet5, torch.optim.Optimizer]:
+    """The untrained net and its optimizer: with the number of epochs done, all the state that a training has."""
+    with alone(device):
+        net = LeNet5(**{name: config[name] for name in NETWORK}, classes=classes)
+        net.initialize(random_numbers(seed, INITIAL, 0))
+        net = net.to(device).to(memory_format=torch.channels_last)
+        return net, make_optimizer(net, config)
+
+
 def train(
+    net: LeNet5,
+    optimizer: torch.optim.Optimizer,
     config: Mapping[str, Any],
     images: Images,
     index: NDArray[np.int64],
     *,
-    classes: int,
     epochs: int,
     seed: int,
-) -> Generator[tuple[LeNet5, float], None, None]:
-    """Train on the images `index`; after each epoch the net and the epoch's mean training loss.
+    done: int = 0,
+) -> Generator[float, None, None]:
+    """Train on the images `index`, after `done` epochs up to `epochs`; after each the epoch's mean training loss.
 
     Every image is seen once an epoch, in a new order; the last batch is as small as what is left.
 
@@ -169,78 +178,92 @@ def train(
     """
     device = images.pixels.device
     members, n, size = torch.from_numpy(index), len(index), config["batch_size"]
-    batches = -(-n // size)
-    with alone(device):
-        net = LeNet5(**{name: config[name] for name in NETWORK}, classes=classes)
-        net.initialize(random_numbers(seed, INITIAL, 0))
-        net = net.to(device).to(memory_format=torch.channels_last)
-        optimizer = make_optimizer(net, config)
-    for epoch in range(epochs):
+    augment = Augmentation(config["flip"], config["crop"])
+    if device.type == "cpu":
+        keep_freed_memory()
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    dropout = torch.Generator(device)
+    step = make_step(net, optimizer, images, augment, config["label_smoothing"], dropout, total)
+    if device.type == "cuda":
+        step = GraphedStep(step, CudaRecorder((dropout,)))
+    for epoch in range(done, epochs):
         with alone(device):
             draws = random_numbers(seed, EPOCH, epoch)
-            dropout = random_numbers(seed, DROPOUT, epoch, device)
-            augment = Augmentation(config["flip"], config["crop"], draws) if config["flip"] or config["crop"] else None
-            order = members[torch.randperm(n, generator=draws)].to(device)
-            total = torch.zeros((), dtype=torch.float64, device=device)
-            for i, batch in enumerate(torch.split(order, size)):
-                for group in optimizer.param_groups:
-                    group["lr"] = config["learning_rate"] * rate(
-                        config["schedule"], (epoch * batches + i) / (epochs * batches)
-                    )
-                pixels, labels = images.batch(batch, augment), images.labels.index_select(0, batch)
-                with precision(device):
-                    loss = F.cross_entropy(net(pixels, dropout), labels, label_smoothing=config["label_smoothing"])
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                total += loss.detach() * len(batch)
-                if i % 100 == 99 and not torch.isfinite(total):
+            dropout.manual_seed(key(seed, DROPOUT, epoch))
+            batches = torch.split(deal(members, size, augment, draws).to(device), size, 1)
+            total.zero_()
+            for i, batch in enumerate(batches):
+                share = (epoch * len(batches) + i) / (epochs * len(batches))
+                set_rate(optimizer, config["learning_rate"] * rate(config["schedule"], share))
+                step(batch)
+                # A look at the loss makes a GPU wait; there, the epoch's end is early enough.
+                if i % 100 == 99 and device.type == "cpu" and not torch.isfinite(total):
                     break
             mean = total.item() / n
         if not math.isfinite(mean):
             raise Diverged(f"the training loss became {mean} in epoch {epoch + 1}")
-        yield net, mean
+        yield mean
 
 
 class Evaluation(NamedTuple):
     accuracy: float  # share of images, in [0, 1]
     loss: float  # mean cross-entropy, nats
     spread: float  # largest difference between two images in one class's log-probability, nats
+    answers: Tensor  # log-probabilities, shape (images, classes), in the order of the index
 
 
 def evaluate(net: LeNet5, images: Images, index: NDArray[np.int64]) -> Evaluation:
     """Compare the net's answers for the images `index` with their labels."""
     device = images.pixels.device
-    correct, loss = 0, 0.0
+    correct, loss = (torch.zeros((), dtype=torch.float64, device=device) for _ in range(2))
     low, high = (torch.tensor(limit, device=device) for limit in (math.inf, -math.inf))
+    parts: list[Tensor] = []
     with alone(device), torch.inference_mode(), precision(device):
         for batch in torch.split(torch.from_numpy(index).to(device), EVALUATION_BATCH):
             answers = net(images.batch(batch)).float().log_softmax(1)
             labels = images.labels.index_select(0, batch)
-            correct += int((answers.argmax(1) == labels).sum())
-            loss += F.nll_loss(answers, labels, reduction="sum").item()
+            correct += (answers.argmax(1) == labels).sum()
+            loss += F.nll_loss(answers, labels, reduction="sum")
             low, high = torch.minimum(low, answers.amin(0)), torch.maximum(high, answers.amax(0))
-        spread = (high - low).max().item()
-    return Evaluation(correct / len(index), loss / len(index), spread)
+            parts.append(answers)
+        sums = torch.stack([correct, loss, (high - low).max()])
+        right, nats, spread = sums.tolist()  # the only wait for the device
+        return Evaluation(right / len(index), nats / len(index), spread, torch.cat(parts))
+
+
+def measured(metric: Metric, labels: NDArray[np.int64], seen: Evaluation) -> float | None:
+    """The metric's value; None for the accuracy, which an evaluation has anyway."""
+    if metric.function is accuracy:
+        return None
+    probabilities = seen.answers.double().exp().cpu().numpy()
+    return float(metric.function(labels, probabilities / probabilities.sum(axis=1, keepdims=True)))
 
 
 def scores(
     config: Mapping[str, Any], split: Split, parts: tuple[NDArray[np.int64], NDArray[np.int64]], *,
-    epochs: int, seed: int, device: torch.device,
+    epochs: int, seed: int, device: torch.device, checkpoint: Checkpoint | None = None,
+    metric: Metric = METRICS["accuracy"], keep_last: bool = False,
 ) -> Generator[Score, None, None]:  # fmt: skip
     """Train on the first of the parts, validate on the second after each epoch.
 
+    The scores of a checkpoint are yielded again, and training goes on after them; with `keep_last`, the last epoch
+    is kept too, since this training is not all there is to the trial.
+
     Raises:
-        Diverged: a loss is NaN or infinite, or the net is dead (see `collapse`).
+        Diverged: a loss or the metric is NaN or infinite, or the net is dead (see `collapse`).
     """
     training, validation = parts
     images = Images.of(split, device, split.mean, split.std)
     share = np.bincount(split.labels[validation]).max() / len(validation)
     chance = share + 3 * math.sqrt(share * (1 - share) / len(validation))
-    classes, best = len(split.classes), 0.0
+    classes = len(split.classes)
     start = perf_counter()
-    nets = train(config, images, training, classes=classes, epochs=epochs, seed=seed)
-    for epoch, (net, train_loss) in enumerate(nets, start=1):
+    net, optimizer = begin(config, classes=classes, seed=seed, device=device)
+    past = checkpoint.restore(net=net, optimizer=optimizer) if checkpoint else []
+    best = max((score.accuracy for score in past), default=0.0)
+    yield from list(past)
+    losses = train(net, optimizer, config, images, training, epochs=epochs, seed=seed, done=len(past))
+    for epoch, train_loss in enumerate(losses, start=len(past) + 1):
         seen = evaluate(net, images, validation)
         if not math.isfinite(seen.loss):
             raise Diverged(f"the validation loss became {seen.loss} in epoch {epoch}")
@@ -248,7 +271,13 @@ def scores(
         reason = collapse(train_loss, seen.spread, classes)
         if epoch >= WARM_UP and best <= chance and reason:
             raise Diverged(f"still at chance after {epoch} epochs (validation accuracy {seen.accuracy:.3f}): {reason}")
-        yield Score(seen.accuracy, seen.loss, train_loss, perf_counter() - start)
+        value = measured(metric, split.labels[validation], seen)
+        if value is not None and not math.isfinite(value):
+            raise Diverged(f"the validation {metric.words} became {value} in epoch {epoch}")
+        past.append(Score(seen.accuracy, seen.loss, train_loss, perf_counter() - start, value))
+        if checkpoint and (epoch < epochs or keep_last):
+            checkpoint.save(past, net=net, optimizer=optimizer)
+        yield past[-1]
         start = perf_counter()
 
 

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ._cube import Cube, Floats
 from ._index import study_seed
-from ._ranking import rank, score
+from ._ranking import expected_values, rank, score
 from ._swarm import History
 
 _WEIGHTS = 4  # purpose of random numbers; 1 to 3 are the swarm's
@@ -41,6 +41,7 @@ class Book:
         self._space_ids: dict[Any, int] = {}
         self._changes: list[int] = []  # numbers of trials, in the order they were read
         self._cubes: dict[Any, tuple[int, Floats]] = {}  # positions, and how many changes they know
+        self._reports: dict[int, tuple[int, Floats]] = {}  # likewise, the values reported at a step
         self._lock = threading.RLock()
 
     def view(self, study: Study, trial: FrozenTrial, seed: int | None) -> View:
@@ -105,6 +106,7 @@ class Book:
             "space": self._space_id(trial.distributions),
             "violation": sum(max(0.0, c) for c in trial.constraints.values()),
             "values": _values(trial, n_objectives),
+            "step": max(trial.intermediate_values, default=-1),
         }
         for name, value in row.items():
             self._rows[name][number] = value
@@ -135,6 +137,17 @@ class Book:
                 del self._cubes[next(iter(self._cubes))]
             self._cubes[key] = (len(self._changes), x)
             return np.asarray(x[number])
+
+    def reports(self, step: int, number: NDArray[np.int64]) -> Floats:
+        """What trials reported at a step, shape (m,); NaN where one did not."""
+        with self._lock:
+            known, column = self._reports.get(step, (0, np.empty(0)))
+            if len(column) < len(self.trials):
+                column = np.concatenate([column, np.full(len(self._rows["state"]) - len(column), np.nan)])
+            for changed in set(self._changes[known:]):
+                column[changed] = self.trials[changed].intermediate_values.get(step, np.nan)
+            self._reports[step] = (len(self._changes), column)
+            return np.asarray(column[number])
 
     def _forget(self) -> None:
         lock = self._lock
@@ -191,9 +204,16 @@ class View:
             x=x[evidence],
             index=self.indices[evidence],
             ranking=rank(values, pruned, violation),
-            score=score(values, pruned, violation, weights),
+            score=score(values, pruned, violation, weights, self._expected(evidence, values, pruned, sign)),
             seen=x[:0] if repeat else x[known],
         )
+
+    def _expected(self, rows: NDArray[np.int64], values: Floats, pruned: NDArray[np.bool_], sign: Floats) -> Floats:
+        """What pruned trials would have ended at, shape (m,); see `expected_values`."""
+        if len(sign) > 1:  # Optuna prunes no trial of several objectives
+            return np.full(len(values), np.nan)
+        steps, number = self.rows["step"][rows], self.number[rows]
+        return expected_values(values[:, 0], pruned, steps, lambda step: sign[0] * self.book.reports(step, number))
 
 
 def trial_indices(rows: Rows) -> NDArray[np.int64]:
@@ -217,6 +237,7 @@ def _rows(n: int, n_objectives: int) -> Rows:
         "space": np.zeros(n, dtype=np.int64),
         "violation": np.zeros(n),
         "values": np.zeros((n, n_objectives)),
+        "step": np.zeros(n, dtype=np.int64),  # of the last report; -1 without one
     }
 
 

@@ -20,7 +20,12 @@ _COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#
 
 
 def swarm_figure(
-    study: Study, x: str | None = None, y: str | None = None, *, sampler: PSOSampler | None = None
+    study: Study,
+    x: str | None = None,
+    y: str | None = None,
+    *,
+    sampler: PSOSampler | None = None,
+    max_frames: int = 100,
 ) -> go.Figure:
     """Positions, velocities and bests of the particles over time, in the plane of two parameters.
 
@@ -33,6 +38,7 @@ def swarm_figure(
         x: The parameter along the horizontal axis; by default the first in order of name.
         y: The parameter along the vertical axis; by default the next.
         sampler: The sampler with the options of the search; by default the study's if it is one, else a default one.
+        max_frames: Moments that are drawn at most, evenly spaced, the last one always.
 
     Raises:
         ValueError: if the trials do not have these parameters, or not two that vary.
@@ -48,14 +54,16 @@ def swarm_figure(
     x, y = _choose(list(space), x, y)
     cube = Cube(space)
     history = view.history(cube)
-    steps = [_traces(history, t + 1, cube, x, y, sampler.n_particles) for t in range(len(history.x))]
-    numbers = [str(index) for index in history.index]
+    trials = len(history.x)
+    shown = np.unique(np.linspace(0, trials - 1, min(max_frames, trials)).round().astype(int))
+    steps = [_traces(history, t + 1, cube, x, y, sampler.n_particles) for t in shown]
+    numbers = [str(history.index[t]) for t in shown]
     figure = go.Figure(
         data=steps[-1] if steps else [],
         frames=[go.Frame(data=data, name=str(t)) for t, data in enumerate(steps)],
     )
     figure.update_layout(
-        title=f"Particle swarm of {study.study_name}: {sampler.n_particles} particles, {len(steps)} trials",
+        title=f"Particle swarm of {study.study_name}: {sampler.n_particles} particles, {trials} trials",
         xaxis=_axis(x, space[x]),
         yaxis=_axis(y, space[y]),
         sliders=[_slider(numbers)] if steps else [],

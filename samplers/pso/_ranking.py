@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +38,8 @@ def rank(values: Floats, pruned: NDArray[np.bool_], violation: Floats) -> Rankin
     return Ranking((*ranking.keys, -crowding), ranking.first(np.arange(len(values))))
 
 
-def score(values: Floats, pruned: NDArray[np.bool_], violation: Floats, weights: Floats) -> Floats:
-    """What a surrogate learns, shape (m,): the value; for pruned trials at least the worst complete one.
+def score(values: Floats, pruned: NDArray[np.bool_], violation: Floats, weights: Floats, expected: Floats) -> Floats:
+    """What a surrogate learns, shape (m,): the value; of pruned trials the expected one, or else at least the worst.
 
     Several objectives are scaled to [0, 1] and joined by the augmented Chebyshev function with these weights,
     shape (k,) (Knowles 2006). Where no trial is feasible yet, the violation is the score.
@@ -49,7 +51,32 @@ def score(values: Floats, pruned: NDArray[np.bool_], violation: Floats, weights:
         return np.where(bad, known[~bad].max(initial=0.0), known)
     joined = _join(values, good, weights)
     worst = joined[good].max()
-    return np.where(good, joined, np.where(pruned & ~bad, np.maximum(joined, worst), worst))
+    unknown = np.where(pruned & ~bad, np.maximum(joined, worst), worst)
+    foreseen = pruned & (violation <= 0.0) & np.isfinite(expected)
+    return np.where(good, joined, np.where(foreseen, expected, unknown))
+
+
+def expected_values(
+    values: Floats, pruned: NDArray[np.bool_], steps: Integers, reports: Callable[[int], Floats]
+) -> Floats:
+    """What pruned trials would have ended at, shape (m,); NaN where nobody knows, and for complete ones.
+
+    A report better than a share q of the complete trials' reports at the same step stands for a value better than a
+    share q of their values: a pruned trial need not be a bad one, and its last report compares with no final value.
+
+    Args:
+        values: Shape (m,), minimised.
+        steps: Of the last reports, shape (m,); -1 without one.
+        reports: What each of the m trials reported at a step, NaN where it did not.
+    """
+    expected = np.full(len(values), np.nan)
+    for step in np.unique(steps[pruned & (steps >= 0)]).tolist():
+        at_step = reports(step)
+        peers = ~pruned & np.isfinite(at_step) & np.isfinite(values)
+        if peers.any():
+            here = pruned & (steps == step)
+            expected[here] = np.interp(at_step[here], np.sort(at_step[peers]), np.sort(values[peers]))
+    return expected
 
 
 def _join(values: Floats, good: NDArray[np.bool_], weights: Floats) -> Floats:

@@ -1,0 +1,47 @@
+"""The verdict is one: in the terminal, in a notebook, on the page, in its JSON and in the dashboard's notes."""
+
+import json
+
+import toys
+from optuna_dashboard._note import get_note_from_system_attrs
+
+from hpo_optuna import Budget, HyperparameterOptimizer
+from hpo_optuna.notes import markdown
+from hpo_optuna.storage import open_storage
+
+SAMPLERS = {name: toys.SAMPLERS[name] for name in ("random", "pso")}
+
+
+def notes(url: str) -> list[dict]:
+    storage = open_storage(url, create=False)
+    ids = [s._study_id for s in storage.get_all_studies()]
+    return [get_note_from_system_attrs(storage.get_study_system_attrs(study), None) for study in ids]
+
+
+def test_status_page_json_and_notes_say_the_same(tmp_path) -> None:
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    hpo = HyperparameterOptimizer(toys.plan(samplers=SAMPLERS, replicates=2, budget=Budget(trials=4)), url)
+    verdict = hpo.run(progress=False).verdict
+    assert verdict is not None
+    page, numbers, _ = hpo.report(tmp_path / "r.html")
+
+    assert hpo.status().verdict == verdict
+    assert verdict.sentence in " ".join(str(hpo.status()).split())
+    assert verdict.sentence in hpo.status()._repr_html_()
+    assert verdict.sentence in page.read_text(encoding="utf-8")
+    said = json.loads(numbers.read_text(encoding="utf-8"))["verdict"]
+    assert (said["status"], said["sentence"]) == (verdict.status, verdict.sentence)
+    assert said["pairs"][0]["speed_words"].startswith(f"{verdict.pairs[0].a} at ")
+    assert all(note["body"].startswith("### The plan") for note in notes(url))
+    assert all(f"**{markdown(verdict.sentence)}**" in note["body"] for note in notes(url))
+
+
+def test_a_note_is_written_when_it_changes_and_only_then(tmp_path) -> None:
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    plan = toys.plan(samplers=SAMPLERS, replicates=2, budget=Budget(trials=3))
+    toys.run(plan, url)
+    before = notes(url)
+    toys.run(plan, url)
+    assert notes(url) == before
+    toys.run(toys.plan(samplers=SAMPLERS, replicates=2, budget=Budget(trials=4)), url)
+    assert all("Exploratory" in note["body"] for note in notes(url))
