@@ -73,10 +73,7 @@ class PatientStorage(RDBStorage):
             StorageLost: it is not.
         """
         if self._identity is not None and self._file is not None and _identity(self._file) != self._identity:
-            self.patience.fail(
-                f"the database {self._file} was deleted or replaced under way; this worker ends. "
-                "Bring the file back, or run again to begin anew."
-            )
+            self.patience.fail(gone(self._file))
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Set a trial's state, and its values at its end; False where another worker has begun it already."""
@@ -127,6 +124,14 @@ class PatientStorage(RDBStorage):
             now = connection.execute(sqlalchemy.select(sqlalchemy.func.now())).scalar_one().replace(tzinfo=None)
             rows = connection.execute(query).all()
         return {trial: (beat, 0.0 if beat is None else (now - beat).total_seconds()) for trial, beat in rows}
+
+
+def gone(file: Path) -> str:
+    """What to say where ``file`` is no longer the database that was opened."""
+    return (
+        f"the database {file} was deleted or replaced under way; this worker ends. "
+        "Bring the file back, or run again to begin anew."
+    )
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

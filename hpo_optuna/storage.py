@@ -27,9 +27,9 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from .errors import UserError
+from .errors import StorageLost, UserError
 from .patience import Patience, cure, reason, tell
-from .patient import PatientStorage
+from .patient import PatientStorage, gone
 
 HEARTBEAT_SECONDS = 30
 LOCK_TIMEOUT_SECONDS = 120  # how long a writer waits for SQLite's lock before it says 'database is locked'
@@ -146,6 +146,9 @@ def open_storage(
         UserError: the folder or file is missing, the file is no Optuna database, or its server does not answer.
     """
     url = absolute_url(url)
+    path = sqlite_path(url)
+    if leave is not None and path is not None and not path.exists():
+        raise UserError(gone(path))
     check_place(url, create=create)
     try:
         if leave is None:
@@ -159,7 +162,11 @@ def open_storage(
         cause, extra = error.__cause__ or error, EXTRAS.get(make_url(url).get_backend_name())
         install = "it with pip" if extra is None else f"it by `pip install hpo-optuna[{extra}]`"
         raise UserError(f"the driver of {shown(url)} is not installed ({cause}); install {install}.") from error
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, StorageLost) as error:
+        if path is not None and not path.exists():
+            raise UserError(gone(path)) from error
+        if isinstance(error, StorageLost):
+            raise
         said = reason(error)
         raise UserError(f"{shown(url)} cannot be used as an Optuna database: {said}.{cure(said)}") from error
     except RuntimeError as error:  # another schema version
@@ -205,8 +212,11 @@ def _connect(url: str, create: bool, patient: bool) -> RDBStorage:
 def _readable(url: str) -> str:
     """``url``; where it is an SQLite file in a place that cannot be written, one that opens it without any write."""
     path = sqlite_path(url)
-    if path is None or os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists():
+    if path is None:
         return url
+    if os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists():
+        query = {"mode": "rw", "uri": "true"}  # one that was deleted just now is not made anew
+        return URL.create("sqlite", database=f"file:{quote(str(path))}", query=query).render_as_string()
     # Nobody has it open: one who writes keeps a -wal file beside it.
     query = {"immutable": "1", "uri": "true"}
     return URL.create("sqlite", database=f"file:{quote(str(path))}", query=query).render_as_string()

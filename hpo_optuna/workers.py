@@ -205,7 +205,8 @@ def work_here(plan: ComparisonPlan, url: str, *, only: tuple[str, ...] = (), par
     check_place(url)
     with quiet_optuna(), signals_to(stop):
         prepare_task(plan)
-        storage = open_storage(url, leave=None if parent is None else lambda: stop.requested)  # the parent had it open
+        had = parent is not None  # then it was open in the parent a moment ago
+        storage = open_storage(url, create=not had, leave=(lambda: stop.requested) if had else None)
         work(plan, storage, only=only, stop=stop, parent=parent)
     if stop.requested:
         raise KeyboardInterrupt
