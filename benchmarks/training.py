@@ -37,7 +37,7 @@ from hpo_optuna.tasks import training
 from hpo_optuna.tasks.data import Split
 from hpo_optuna.tasks.hyperparameters import complete
 from hpo_optuna.tasks.images import Images
-from hpo_optuna.tasks.training import begin, train, uses_bfloat16
+from hpo_optuna.tasks.training import begin, bfloat16_unit, train
 
 WIDTHS = ((6, 16, 84), (16, 32, 128), (32, 64, 256))
 C5, BATCH, PADDING, CLASSES = 120, 128, 4, 10
@@ -153,11 +153,10 @@ def compare_on_cpu(batches: int, rounds: int) -> float:
     """Print the table; the geometric mean of a/b over its rows."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    split, amx = random_split(), uses_bfloat16(CPU)
-    # Without AMX, bfloat16 is emulated: a product of 1,024 x 1,024 takes seconds.
-    rates = rate(torch.float32, 1024), rate(torch.bfloat16, 1024 if amx else 256)
-    there, ours_in = ("yes", "bfloat16") if amx else ("no", "float32")
-    print(f"{processor()}, AMX: {there}, ours computes in {ours_in}; one thread")
+    split, unit = random_split(), bfloat16_unit()
+    # Without a unit for it, bfloat16 is emulated: a product of 1,024 x 1,024 takes seconds.
+    rates = rate(torch.float32, 1024), rate(torch.bfloat16, 1024 if unit else 256)
+    print(f"{processor()}, ours computes in {f'bfloat16 ({unit})' if unit else 'float32'}; one thread")
     print(f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}")
     print(f"matrix rate: float32 {rates[0] / 1e9:.0f} GFLOP/s, bfloat16 {rates[1] / 1e9:.0f} GFLOP/s")
     print(f"n = {rounds} rounds of {batches * BATCH:,} images; microseconds of CPU time per training image\n")

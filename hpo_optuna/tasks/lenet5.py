@@ -239,13 +239,13 @@ class LeNet5Task:
     def _machine(self) -> dict[str, Any]:
         import torch
 
-        from .training import pick_device, uses_bfloat16
+        from .training import bfloat16_unit, pick_device, uses_bfloat16
 
         device = pick_device(self.device)
         return {
             "torch": torch.__version__,
             "device": _device_name(device.type),
-            "precision": "bfloat16 autocast (AMX)" if uses_bfloat16(device) else "float32",
+            "precision": f"bfloat16 autocast ({bfloat16_unit()})" if uses_bfloat16(device) else "float32",
             "threads": 1,
         }
 

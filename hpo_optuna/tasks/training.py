@@ -1,7 +1,7 @@
 """Train LeNet5: one loop, readable from top to bottom.
 
 What makes it fast on a CPU: one thread; the whole set as one uint8 tensor; `index_select` for a batch,
-normalised in place; channels_last; ReLU after the pool; bfloat16 only where the CPU has AMX for it. No
+normalised in place; channels_last; ReLU after the pool; bfloat16 only where the CPU has a unit for it. No
 loader, no compilation: on nets this small both cost more than they save.
 
 Same configuration and seed, same bits, in any process on the same kind of machine: every draw comes from a
@@ -53,10 +53,15 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if there else "cpu")
 
 
+def bfloat16_unit() -> str | None:
+    """The part of this CPU that multiplies bfloat16 faster than float32; None where that would be emulated."""
+    units = {"AMX": "_is_amx_tile_supported", "AVX512_BF16": "_is_avx512_bf16_supported"}
+    return next((unit for unit, asks in units.items() if getattr(torch.cpu, asks, lambda: False)()), None)
+
+
 def uses_bfloat16(device: torch.device) -> bool:
-    """Only AMX makes bfloat16 faster than float32 on a CPU; on CUDA such nets wait for kernels to start."""
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return device.type == "cpu" and bool(amx())
+    """Where it is faster on a CPU; on CUDA such nets wait for kernels to start."""
+    return device.type == "cpu" and bfloat16_unit() is not None
 
 
 def precision(device: torch.device) -> torch.autocast:
