@@ -28,10 +28,9 @@ import numpy as np
 import torch
 import torchvision
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torchvision import transforms
+from whole_study.pytorch_tutorial import C5, Pictures, TutorialNet
 
 from hpo_optuna.tasks import training
 from hpo_optuna.tasks.data import Split
@@ -40,7 +39,7 @@ from hpo_optuna.tasks.images import Images
 from hpo_optuna.tasks.training import begin, bfloat16_unit, train
 
 WIDTHS = ((6, 16, 84), (16, 32, 128), (32, 64, 256))
-C5, BATCH, PADDING, CLASSES = 120, 128, 4, 10
+BATCH, PADDING, CLASSES = 128, 4, 10
 CPU = torch.device("cpu")
 
 
@@ -51,39 +50,13 @@ def random_split(n: int = 50_000) -> Split:
     return Split(images, labels, tuple(map(str, range(CLASSES))), "random", (0.5,) * 3, (0.29,) * 3)
 
 
-class Pictures(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """Pays for an image what torchvision's CIFAR10 pays."""
-
-    def __init__(self, split: Split, index: NDArray[np.int64], transform: Callable[[Image.Image], Tensor]) -> None:
-        self.images, self.labels, self.transform = split.images[index], split.labels[index].tolist(), transform
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        return self.transform(Image.fromarray(self.images[i])), self.labels[i]
-
-
-class TutorialNet(nn.Module):
-    def __init__(self, c1: int, c3: int, f6: int) -> None:
-        super().__init__()
-        self.conv1, self.conv2, self.pool = nn.Conv2d(3, c1, 5), nn.Conv2d(c1, c3, 5), nn.MaxPool2d(2, 2)
-        self.fc1, self.fc2, self.fc3 = nn.Linear(c3 * 25, C5), nn.Linear(C5, f6), nn.Linear(f6, CLASSES)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
-        x = F.relu(self.fc1(torch.flatten(x, 1)))
-        x = F.relu(self.fc2(x))
-        return self.fc3(x)  # type: ignore[no-any-return]
-
-
 def tutorial(widths: tuple[int, int, int], augmented: bool, split: Split, index: NDArray[np.int64]) -> Iterator[float]:
     """Train by the tutorial's loop; after each epoch its mean loss."""
     random = [transforms.RandomCrop(32, PADDING), transforms.RandomHorizontalFlip()] if augmented else []
     transform = transforms.Compose([*random, transforms.ToTensor(), transforms.Normalize(split.mean, split.std)])
-    loader = torch.utils.data.DataLoader(Pictures(split, index, transform), batch_size=BATCH, shuffle=True)
-    net, criterion = TutorialNet(*widths), nn.CrossEntropyLoss()
+    pictures = Pictures(split.images[index], split.labels[index], transform)
+    loader = torch.utils.data.DataLoader(pictures, batch_size=BATCH, shuffle=True)
+    net, criterion = TutorialNet(*widths, CLASSES), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     while True:
         running_loss = 0.0
