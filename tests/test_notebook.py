@@ -15,6 +15,21 @@ pytest.importorskip("ipykernel", reason="notebooks are run with the extra 'noteb
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
+# Of each notebook, how many figures are drawn, and what its text leads up to: it must really come out.
+SHOWS = {
+    "first_study": (3, ["Exploratory: the plan was extended"]),
+    "read_the_verdict": (
+        4,
+        [
+            "difference: pso is better than random by",
+            "preliminary: Preliminary: 2 replicates of 8 planned are finished",
+            "margin 0.5 -> no-difference: No difference found between random and qmc",
+            "margin 3.0 -> equivalent: random and qmc are equivalent within 3",
+        ],
+    ),
+    "swarm_and_pruning": (7, ["studies whose best trial was stopped", "5 of 6", "with n_warmup_steps=8 and"]),
+}
+
 
 def cells(path: Path):
     """The code cells of a valid notebook."""
@@ -49,5 +64,8 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
     said = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output.text for output in said if output.output_type == "stream" and output.name == "stderr"] == []
     figures = [output for output in said if "application/vnd.plotly.v1+json" in output.get("data", {})]
-    assert len(figures) == 3
+    text = "".join(output.get("text") or "".join(map(str, output.get("data", {}).values())) for output in said)
+    drawn, words = SHOWS[path.stem]
+    assert len(figures) == drawn
+    assert [w for w in words if w not in text] == []
     assert {p.name for p in tmp_path.iterdir()} <= {"jupyter_runtime_dir", "ipythondir", "jupyter_data_dir"}

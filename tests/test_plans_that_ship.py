@@ -42,6 +42,16 @@ def test_the_wide_grid_is_as_large_as_its_plan_says_and_one_percent_of_it_is_pai
     assert f"{points * 6:,} epochs" in text
 
 
+def test_the_crossing_curves_rank_backwards_at_first_and_as_the_final_ones_at_the_end() -> None:
+    plan = load_plan("crossing")
+    rates = (1.0, 0.3, 0.1, 0.03, 0.01)  # the best lies below
+    curves = np.array([list(plan.task({"learning_rate": r, "dropout": 0.3}, seed=0)) for r in rates])
+    assert curves.shape == (5, 12)
+    assert np.argsort(-curves[:, 0]).tolist() == [0, 1, 2, 3, 4]
+    assert np.argsort(-curves[:, -1]).tolist() == [4, 3, 2, 1, 0]
+    assert curves.max() < 1
+
+
 @pytest.mark.parametrize("widths", [{}, {"C1": 2, "C3": 2, "C5": 8, "F6": 8}, {"C1": 3, "K1": 4, "K3": 6, "C5": 7}])
 def test_parameters_are_those_of_the_net_and_multiply_adds_of_its_layers(widths: dict[str, int]) -> None:
     import torch
