@@ -11,7 +11,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[parquet,notebook,postgres]' --group lint --group test
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[parquet,notebook,postgres,ray,slurm]' --group lint --group test
 	touch $@
 
 demo: setup

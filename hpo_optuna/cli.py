@@ -50,6 +50,12 @@ def parser() -> argparse.ArgumentParser:
 
     run = command("run", _run, "do what is left of a plan; the same command again resumes it")
     run.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    run.add_argument(
+        "--ray", metavar="ADDRESS", help="run the workers on a Ray cluster: auto, or HOST:PORT of its head"
+    )
+    run.add_argument(
+        "--ray-resources", metavar="NAME=NUMBER,...", help="what each of them holds there (default: CPU=1)"
+    )
     worker = command("worker", _worker, "one more worker for a plan, on this or another machine")
     for sub in (run, worker):
         sub.add_argument(
@@ -146,7 +152,12 @@ def _optimizer(args: argparse.Namespace) -> HyperparameterOptimizer:
 
 
 def _run(args: argparse.Namespace) -> int:
-    _optimizer(args).run(args.workers, only=args.only)
+    optimizer, resources = _optimizer(args), None
+    if args.ray_resources is not None:
+        from .ray_crew import parse_resources
+
+        resources = parse_resources(args.ray_resources)
+    optimizer.run(args.workers, only=args.only, ray=args.ray, ray_resources=resources)
     return 0
 
 

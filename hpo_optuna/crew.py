@@ -7,28 +7,82 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import IO, Any
+from collections.abc import Callable, Mapping
+from typing import IO, Any, Protocol
 
 import cloudpickle
 
 from .errors import StudyStopped, UserError, WorkerError
-from .stop import ASKED
+from .stop import ASKED, Stop
+from .workers import POLL_SECONDS
 
 INTERRUPTED, USERS, GIVEN_UP = 130, 2, 3  # exit codes of a worker
 MAX_RESTARTS = 100  # of workers that were killed, per run
 LEAVE_SECONDS = 15.0  # what a worker asked to end may take before it is killed
 
 
+class LastWords:
+    """What was said by workers that failed."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, int] = {}
+
+    def add(self, code: int, words: str) -> None:
+        """Keep the words of a worker, and the exit code that says of what kind they are."""
+        self._said[words] = code
+
+    def raise_errors(self) -> None:
+        """Say what ended workers that were not asked to end.
+
+        Raises:
+            StudyStopped: a study was given up.
+            UserError: what ended them is the user's to mend, as a full disk.
+            WorkerError: a worker failed.
+        """
+        if self._said:
+            known: dict[int, type[Exception]] = {GIVEN_UP: StudyStopped, USERS: UserError}
+            codes = set(self._said.values())
+            kind = known.get(codes.pop(), WorkerError) if len(codes) == 1 else WorkerError
+            raise kind("\n".join(self._said))
+
+
+class Workers(Protocol):
+    """Some workers, wherever they run."""
+
+    words: LastWords
+
+    def attend(self) -> bool:
+        """Replace the dead. False when none is left."""
+
+    def dismiss(self) -> None:
+        """Ask all to end, and come back when they have."""
+
+
+def lead(crew: Workers, stop: Stop, tick: Callable[[], None]) -> None:
+    """Attend to ``crew`` until its work is done or ``stop`` is requested.
+
+    Raises:
+        StudyStopped, UserError, WorkerError: as :meth:`LastWords.raise_errors`.
+    """
+    try:
+        while crew.attend() and not stop.requested:
+            tick()
+            time.sleep(POLL_SECONDS)
+    finally:
+        crew.dismiss()
+    if not stop.requested:
+        crew.words.raise_errors()
+
+
 class Crew:
     """Worker processes on this machine; the dead are replaced."""
 
-    def __init__(self, order: dict[str, Any], size: int) -> None:
+    def __init__(self, order: Mapping[str, Any], size: int) -> None:
         # Not in argv: the plan may come from a notebook, and the URL may hold a password.
         self._order = cloudpickle.dumps(order)
         self._workers = [self._start() for _ in range(size)]
         self._restarts = 0
-        self._codes: set[int] = set()
-        self.errors: list[str] = []
+        self.words = LastWords()
 
     def _start(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
         log = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the worker
@@ -49,20 +103,6 @@ class Crew:
             pass  # it died at once; its exit code says why
         return worker, log
 
-    def raise_errors(self) -> None:
-        """Say what ended workers that were not asked to end.
-
-        Raises:
-            StudyStopped: a study was given up.
-            UserError: what ended them is the user's to mend, as a full disk.
-            WorkerError: a worker failed.
-        """
-        said = list(dict.fromkeys(self.errors))
-        if said:
-            known: dict[int, type[Exception]] = {GIVEN_UP: StudyStopped, USERS: UserError}
-            kind = known.get(next(iter(self._codes)), WorkerError) if len(self._codes) == 1 else WorkerError
-            raise kind("\n".join(said))
-
     def attend(self) -> bool:
         """Replace workers that were killed, keep the words of those that failed. False when none is left."""
         for entry in [e for e in self._workers if e[0].poll() is not None]:
@@ -73,10 +113,9 @@ class Crew:
                 self._restarts += 1
                 self._workers.append(self._start())
             elif code not in (0, INTERRUPTED) and -code not in ASKED:
-                self._codes.add(code)
                 log.seek(0)
                 words = log.read()[-4000:].decode(errors="replace").strip().removeprefix("hpo-optuna: ")
-                self.errors.append(words or f"a worker ended with exit code {code}.")
+                self.words.add(code, words or f"a worker ended with exit code {code}.")
             log.close()
         return bool(self._workers)
 

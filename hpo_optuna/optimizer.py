@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from optuna.storages import BaseStorage
 from rich.console import Console
 
 from . import records
-from .crew import Crew
+from .crew import Crew, lead
 from .deaths import Sweeper
 from .enqueue import checked, enqueue
 from .errors import UserError
@@ -24,12 +23,13 @@ from .patience import plainly
 from .patient import obey
 from .plan import ComparisonPlan
 from .processes import this_process
+from .ray_crew import Cluster
 from .status import Display, Status
 from .stop import Stop, signals_to
 from .storage import absolute_url, advise, check_place, open_storage, sqlite_path
 from .summary import load
 from .units import Unit, unit_of
-from .workers import POLL_SECONDS, prepare_task, quiet_optuna, work
+from .workers import prepare_task, quiet_optuna, work
 
 if TYPE_CHECKING:
     from .final_results import FinalResult
@@ -70,13 +70,23 @@ class HyperparameterOptimizer:
         self.storage = absolute_url(storage) if isinstance(storage, str) else storage
 
     @plainly()
-    def run(self, workers: int = 1, *, only: Sequence[str] = (), progress: bool = True) -> Status:
+    def run(
+        self,
+        workers: int = 1,
+        *,
+        only: Sequence[str] = (),
+        progress: bool = True,
+        ray: str | None = None,
+        ray_resources: Mapping[str, float] | None = None,
+    ) -> Status:
         """Do what is left of the plan; nothing when nothing is.
 
         Args:
             workers: processes on this machine, one training thread each; 1 runs in this process.
             only: labels of samplers to run; empty for all.
             progress: whether to draw it.
+            ray: address of a Ray cluster on whose nodes the workers run: ``auto`` or ``HOST:PORT``.
+            ray_resources: what each of them holds there; ``{"CPU": 1}`` if not given.
 
         Returns:
             The status at the end.
@@ -88,27 +98,35 @@ class HyperparameterOptimizer:
         """
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
             raise UserError(f"workers must be a whole number of at least 1, got {workers!r}.")
-        if workers > 1 and not isinstance(self.storage, str):
+        if (workers > 1 or ray is not None) and not isinstance(self.storage, str):
             raise UserError(f"{workers} workers need a database URL, since an open storage stays in this process.")
+        if ray is None and ray_resources is not None:
+            raise UserError(f"ray_resources={dict(ray_resources)} are for a Ray cluster; name it, as in --ray auto.")
         only = (only,) if isinstance(only, str) else tuple(only)
         from .verdict_note import note_verdict  # imports scipy's statistics
 
         console = Console(quiet=not progress)
-        self._check(only, workers, console)
+        cluster = None if ray is None else Cluster(ray, str(self.storage), ray_resources)
+        self._check(only, 1 if cluster else workers, console)
+        order = {"plan": self.plan, "url": self.storage, "only": only, "parent": this_process()}
         with quiet_optuna():  # what it would say is in the database: failures with their tracebacks
             storage = self._open(create=True)
             studies = open_studies(self.plan, storage, only)
             if annotate(self.plan, studies):
                 console.print(REOPENED, highlight=False)
+            if cluster is not None:
+                cluster.prepare(order)
             stop = Stop()
             obey(storage, stop)
             display = Display(lambda: self._status(studies), workers, console)
             with signals_to(stop), display if progress else nullcontext():
-                tick = display.tick if progress else _nothing
-                if workers == 1:
-                    work(self.plan, storage, only=only, stop=stop, tick=tick)
+                tick = display.tick if progress else lambda: None
+                if cluster is not None:
+                    lead(cluster.hire(order, workers), stop, tick)
+                elif workers > 1:
+                    lead(Crew(order, workers), stop, tick)
                 else:
-                    self._work_in_processes(workers, only, stop, tick)
+                    work(self.plan, storage, only=only, stop=stop, tick=tick)
                 self._bury(studies)
             verdict = self._judge(storage)
             note_verdict(studies, verdict)
@@ -279,19 +297,3 @@ class HyperparameterOptimizer:
         sweeper = Sweeper()
         for opened in studies:
             sweeper.sweep(opened.study, opened.study.get_trials(deepcopy=False))
-
-    def _work_in_processes(self, workers: int, only: tuple[str, ...], stop: Stop, tick: Callable[[], None]) -> None:
-        order = {"plan": self.plan, "url": self.storage, "only": only, "parent": this_process()}
-        crew = Crew(order, workers)
-        try:
-            while crew.attend() and not stop.requested:
-                tick()
-                time.sleep(POLL_SECONDS)
-        finally:
-            crew.dismiss()
-        if not stop.requested:
-            crew.raise_errors()
-
-
-def _nothing() -> None:
-    """No progress drawn."""
