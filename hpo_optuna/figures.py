@@ -20,8 +20,11 @@ from .summary import labels
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-# Okabe and Ito's colours, told apart with any kind of colour vision (Wong, Nature Methods 8:441, 2011).
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
+# Six of Okabe and Ito's colours (Wong, Nature Methods 8:441, 2011), and four that no kind of colour vision takes for
+# one of them: in CIELAB no two of the ten are closer than the closest of the six, on light and on dark paper.
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8822EE", "#884422", "#AAAA66", "#664466",
+)  # fmt: skip
 STATE_COLOURS = {"COMPLETE": "#0072B2", "PRUNED": "#E69F00", "FAIL": "#D62728", "RUNNING": "#009E73"}
 CONTOUR_PARAMS = 4  # a contour plot has the square of this many panels
 
@@ -81,6 +84,8 @@ def comparison_drawings(
                 trace.marker.update(opacity=0.35, size=5)
             elif i % 3 == 1:
                 trace.line.update(shape="hv", width=2)  # a best score stands until it is beaten
+        by_hand = [(r, t) for r in drawn for t in _complete(r) if t.by_hand]
+        add_stars(figure, by_hand, [t.number for _, t in by_hand], [t.value for _, t in by_hand], shade)
         return figure
 
     def edf() -> go.Figure:
@@ -91,13 +96,15 @@ def comparison_drawings(
 
     shade = colours(labels(records))
     first = list({r.label: r for r in reversed(drawn)}.values())
+    starred = HISTORY + (STARS if any(t.by_hand for r in drawn for t in _complete(r)) else "")
     return [
-        draw("history", "Optimization history", HISTORY, history, why_not),
+        draw("history", "Optimization history", starred, history, why_not),
         draw("edf", "Empirical distribution function", EDF, edf, why_not),
     ]
 
 
 HISTORY = "Dots: scores of complete trials in the order asked. Lines: the best so far. Pruned trials show no score."
+STARS = " Stars: configurations set by hand."
 EDF = "For each score, the share of complete trials at or below it. Pruned trials are left out, which flatters."
 
 
@@ -110,6 +117,23 @@ def _by_sampler(trace: Any, record: StudyRecord, shade: Mapping[str, str], *, le
         trace.marker.update(color=shade[record.label])
     else:
         trace.line.update(color=shade[record.label])
+
+
+def add_stars(
+    figure: go.Figure, by_hand: Sequence[tuple[StudyRecord, TrialRecord]], x: Any, y: Any, shade: Mapping[str, str]
+) -> None:
+    """Mark trials that were set by hand by stars in their samplers' colours; nothing where there are none."""
+    if not by_hand:
+        return
+    texts = [f"{r.label}, replicate {r.replicate}, trial {t.number}: set by hand" for r, t in by_hand]
+    figure.add_scatter(
+        x=x, y=y, mode="markers", name="set by hand", text=[plain_text(t) for t in texts],
+        hovertemplate="%{text}, %{y:.5g}<extra></extra>",
+        marker={
+            "symbol": "star", "size": 13, "color": [shade[r.label] for r, _ in by_hand],
+            "line": {"width": 1, "color": "#7F7F7F"},
+        },
+    )  # fmt: skip
 
 
 def plain_text(text: str) -> str:
@@ -243,7 +267,8 @@ def _dated(figure: go.Figure, record: StudyRecord) -> go.Figure:
 def _hover(trial: TrialRecord) -> str:
     score = "" if trial.value is None else f": {trial.value:.5g}"
     retried = f", retry of trial {trial.history[-1]}" if trial.history else ""
-    return f"trial {trial.number}{score}{retried}{', void' if trial.void else ''}"
+    words = [word for word, said in ((", void", trial.void), (", set by hand", trial.by_hand)) if said]
+    return f"trial {trial.number}{score}{retried}{''.join(words)}"
 
 
 def draw(key: str, title: str, caption: str, plot: Callable[[], go.Figure], why_not: str = "") -> Drawing:

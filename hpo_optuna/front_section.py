@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from . import page
-from .figures import Drawing, colours, plain_text
+from .figures import STARS, Drawing, add_stars, colours, plain_text
 from .fronts import box, complete, front, scalar, signs
 from .page import Html
 from .records import StudyRecord
@@ -101,8 +101,11 @@ def drawing(records: Sequence[StudyRecord], names: Sequence[str]) -> Drawing:
             line={"color": colour, "width": 2, "shape": _corner(signs(records[0]))},
             marker={"color": colour, "size": 8}, hovertemplate=hover,
         )  # fmt: skip
+    by_hand = [(r, t) for r in records for t in complete(r) if t.by_hand]
+    shade = colours(labels(records))
+    add_stars(figure, by_hand, [t.values[1] for _, t in by_hand], [t.values[0] for _, t in by_hand], shade)
     figure.update_layout(xaxis={"title": names[1]}, yaxis={"title": names[0]}, height=460, template=None)
-    return Drawing(key, title, DRAWN, figure)
+    return Drawing(key, title, DRAWN + (STARS if by_hand else ""), figure)
 
 
 def _points(values: Sequence[Sequence[float]]) -> Mapping[str, list[float]]:

@@ -70,6 +70,7 @@ class TrialRecord:
     audit: Audit | None = None  # how it went on after the pruner had stopped it
     values: tuple[float, ...] = ()  # one for each objective
     counted: int = 0  # epochs, where there are two objectives: Optuna takes no reports of these
+    by_hand: bool = False  # queued by a person, not proposed by the sampler
 
     @property
     def live(self) -> bool:
@@ -149,6 +150,7 @@ def read_trials(trials: Sequence[FrozenTrial], *, foreign: bool = False) -> tupl
                 audit=_audit(attrs.get(AUDIT)),
                 values=tuple(t.values or ()),
                 counted=attrs.get(EPOCHS, 0),
+                by_hand=records[past[0]].by_hand if past else "fixed_params" in t.system_attrs,
             )
         )
         fresh += not past and not blank

@@ -111,12 +111,18 @@ def _columns(
         ("Sampler", False, lambda r: page.join(page.dot(shade[r.sampler]), r.sampler)),
         ("Replicate", True, lambda r: r.replicate),
         (unit.metric, True, lambda r: unit.score(r.score)),
-        ("Configuration", False, lambda r: _configuration(r.params) if r.params else "no complete trial"),
+        ("Configuration", False, _winner),
         ("Trial", True, lambda r: "-" if r.trial is None else r.trial),
         *((name, True, count) for name, count in counts if name in always or any(count(r) for r in rows)),
         ("Epochs", True, lambda r: r.epochs),
         ("Time", True, lambda r: duration(r.seconds)),
     ]
+
+
+def _winner(row: StudySummary) -> object:
+    if not row.params:
+        return "no complete trial"
+    return page.join(_configuration(row.params), "set by hand") if row.by_hand else _configuration(row.params)
 
 
 def _configuration(params: Mapping[str, Any]) -> Html:

@@ -47,6 +47,7 @@ class StudySummary:
     score: float | None  # of the best complete trial
     trial: int | None  # its number
     params: Mapping[str, Any]  # its configuration
+    by_hand: bool  # whether it was set by hand, and is no merit of the sampler
     planned_trials: int | None
     planned_epochs: int | None
 
@@ -94,6 +95,7 @@ def summarize(record: StudyRecord) -> StudySummary:
         score=best.value if best else None,
         trial=best.number if best else None,
         params=dict(best.params) if best else {},
+        by_hand=bool(best and best.by_hand),
         planned_trials=planned.get("trials"),
         planned_epochs=planned.get("epochs"),
     )
