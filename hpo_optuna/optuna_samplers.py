@@ -179,7 +179,8 @@ class CMAES(PerTrialSampler, CmaEsSampler):
         search_space: accepted as by every sampler; the space is read from the trials.
         seed: a non-negative integer; None derives one from the study.
         n_startup_trials: complete trials before the strategy starts, at least 0.
-        popsize: trials of a generation, at least 3; None: 4 + 3 log(number of parameters).
+        popsize: trials of a generation, at least 4 (with 3, cmaes divides by zero); None: 4 + 3 log(number of
+            parameters).
         consider_pruned_trials: learn from pruned trials' last scores too (experimental in Optuna, as are the rest).
         use_separable_cma: a diagonal covariance matrix, for many parameters.
         with_margin: keep integers and steps from settling on one value too early.
@@ -206,7 +207,7 @@ class CMAES(PerTrialSampler, CmaEsSampler):
         _installed("cmaes", "CMA-ES")
         options = {
             "n_startup_trials": _whole("n_startup_trials", n_startup_trials, 0),
-            "popsize": None if popsize is None else _whole("popsize", popsize, 3),
+            "popsize": None if popsize is None else _whole("popsize", popsize, 4),
             "consider_pruned_trials": _truth("consider_pruned_trials", consider_pruned_trials),
             "use_separable_cma": _truth("use_separable_cma", use_separable_cma),
             "with_margin": _truth("with_margin", with_margin),

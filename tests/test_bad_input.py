@@ -137,7 +137,7 @@ FIELDS = {
     "tpe of words": ("samplers", "{'a': SamplerSpec('tpe', n_startup_trials='x')}", ["n_startup_trials", "'x'"]),
     "tpe's truth": ("samplers", "{'a': SamplerSpec('tpe', constant_liar=1)}", ["constant_liar", "True or False", "1"]),
     "gp's start": ("samplers", "{'a': SamplerSpec('gp', n_startup_trials=-1)}", ["'gp'", "n_startup_trials", "-1"]),
-    "cmaes too small": ("samplers", "{'a': SamplerSpec('cmaes', popsize=2)}", ["popsize", "at least 3", "got 2"]),
+    "cmaes too small": ("samplers", "{'a': SamplerSpec('cmaes', popsize=3)}", ["popsize", "at least 4", "got 3"]),
     "cmaes at odds": (
         "samplers",
         "{'a': SamplerSpec('cmaes', lr_adapt=True, with_margin=True)}",
