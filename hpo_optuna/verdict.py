@@ -228,10 +228,13 @@ def _reach(pairs: Sequence[Pair], unit: Unit, margin: float | None, n: int) -> l
     sd, alpha = pooled_sd(pairs), ALPHA / max(1, len(pairs))
     if math.isnan(sd) or sd == 0:
         return []
+    sees = detectable(sd, n, alpha=alpha)
     words = [
-        f"{counted(n, 'replicate')} find a difference of {unit.difference(detectable(sd, n, alpha=alpha))} in four of "
-        f"five such comparisons, and miss smaller ones more often."
+        f"{counted(n, 'replicate')} find a difference of {unit.difference(sees)} in four of five such comparisons, and "
+        "miss smaller ones more often."
     ]
+    if unit.points and sees > 1:  # of shares no difference is larger than the whole
+        words = [f"{counted(n, 'replicate')} are too few to find any difference in four of five such comparisons."]
     if margin:
         need = replicates_needed(sd, margin, alpha=alpha)
         have = f"there are {n}" if need > n else f"the {n} there are suffice"
