@@ -127,21 +127,23 @@ def critical_difference(across: Across) -> Drawing:
             x=[low - 0.03, high + 0.03], y=[y, y], mode="lines", line={"width": 7, "color": "#9aa3ae"},
             name="no difference found", showlegend=False, hovertemplate="no difference found<extra></extra>",
         )  # fmt: skip
+    end = max(len(rows), 1 + across.critical) + 0.5
     for y, (name, rank) in enumerate(rows):
+        side = "right" if rank < 0.45 * (0.8 + end) else "left"  # a narrow screen has no room beyond the last rank
         figure.add_scatter(
-            x=[rank], y=[y], mode="markers+text", text=[f"{plain_text(name)} {rank:.2f}"], textposition="middle right",
-            marker={"size": 13, "color": shade[name]}, name=name, showlegend=False, hoverinfo="skip", cliponaxis=False,
+            x=[rank], y=[y], mode="markers+text", text=[f" {plain_text(name)} {rank:.2f} "],
+            textposition=f"middle {side}", marker={"size": 13, "color": shade[name]}, name=name, showlegend=False,
+            hoverinfo="skip", cliponaxis=False,
         )  # fmt: skip
     top = len(rows) + 0.35 * len(bars) + 0.3
     figure.add_scatter(
         x=[1, 1 + across.critical], y=[top, top], mode="lines+markers+text", line={"width": 2, "color": "#7f7f7f"},
-        marker={"symbol": "line-ns-open", "size": 12}, text=["", f"critical difference {across.critical:.2f}"],
-        textposition="middle right", showlegend=False, hoverinfo="skip", cliponaxis=False,
+        marker={"symbol": "line-ns-open", "size": 12}, text=[f"critical difference {across.critical:.2f}", ""],
+        textposition="top right", showlegend=False, hoverinfo="skip", cliponaxis=False,
     )  # fmt: skip
-    end = max(len(rows), 1 + across.critical) + 1.0
     figure.update_layout(
         xaxis={"title": "average rank (1 is best)", "range": [0.8, end], "dtick": 1},
-        yaxis={"visible": False, "range": [-0.6, top + 0.6]},
+        yaxis={"visible": False, "range": [-0.6, top + 0.9]},
         height=round(150 + 42 * (top + 1)),
         template=None,
     )

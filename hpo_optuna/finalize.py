@@ -22,7 +22,7 @@ from .curves import is_done
 from .errors import UserError
 from .final_results import FinalResult, result
 from .looks import FINAL, Event, append, events, was_opened
-from .matrix import PlannedStudy, write_note
+from .matrix import PlannedStudy
 from .plan import ComparisonPlan
 from .records import StudyRecord
 from .status import configuration
@@ -77,11 +77,7 @@ def finalize(
         raise UserError(f"another look at the test set needs a reason in words (--again REASON), got {again!r}.")
     with _alone(artifacts):
         _open(plan, studies, seeds, again, tell)
-        finished = [_finalize_study(plan, opened, directory, seeds, artifacts, tell) for opened in studies]
-        entries = events([opened.record() for opened in studies])
-        for opened in studies:
-            write_note(opened, entries)
-    return tuple(finished)
+        return tuple(_finalize_study(plan, opened, directory, seeds, artifacts, tell) for opened in studies)
 
 
 @contextmanager

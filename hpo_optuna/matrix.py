@@ -186,24 +186,30 @@ def _reopened(plan: ComparisonPlan, studies: list[PlannedStudy], planned: Mappin
     return note_reopening([s.study for s in studies], past, planned)
 
 
-def write_note(opened: PlannedStudy, entries: Sequence[Event] = ()) -> None:
-    """The study's note in the dashboard: the plan, and what was seen of the test set.
+def write_note(opened: PlannedStudy) -> None:
+    """The study's note in the dashboard, while there is no verdict to say."""
+    from optuna_dashboard import save_note  # imports for seconds, and is needed rarely
+
+    save_note(opened.study, note_text(opened))
+
+
+def note_text(opened: PlannedStudy, entries: Sequence[Event] = (), verdict: str = "") -> str:
+    """What a study's note says: the plan, the verdict, and what was seen of the test set.
 
     Args:
         opened: the study, signed and planned.
         entries: the log of the plan's test set; empty: the study's own.
+        verdict: in Markdown.
     """
-    from optuna_dashboard import save_note  # imports for seconds, and is needed rarely
-
     record = opened.record()
-    text = describe(record.attrs[FINGERPRINT], record.attrs[PLANNED])
+    parts = [describe(record.attrs[FINGERPRINT], record.attrs[PLANNED]), *([verdict] if verdict else [])]
     entries = entries or events([record])
     if was_opened(entries):
         from .final_results import note
 
         metric = (opened.study.metric_names or ["score"])[0]
-        text += "\n" + note(record, entries, unit_of(metric, [record.best.value if record.best else None]))
-    save_note(opened.study, text)
+        parts.append(note(record, entries, unit_of(metric, [record.best.value if record.best else None])))
+    return "\n".join(parts)
 
 
 def _was_finished(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:

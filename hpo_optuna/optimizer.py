@@ -244,6 +244,7 @@ class HyperparameterOptimizer:
         """
         from .artifacts import artifact_folder
         from .finalize import finalize
+        from .verdict_note import note_verdict
 
         console = Console(quiet=not progress)
         storage = self._open(create=False)
@@ -252,7 +253,7 @@ class HyperparameterOptimizer:
         with quiet_optuna():
             studies = open_studies(self.plan, storage)
             annotate(self.plan, studies)
-            return finalize(
+            found = finalize(
                 self.plan,
                 studies,
                 Path(directory),
@@ -261,6 +262,8 @@ class HyperparameterOptimizer:
                 artifacts=artifact_folder(self.storage),
                 tell=lambda line: console.print(line, highlight=False, soft_wrap=True),
             )
+            note_verdict(studies, self._judge(storage))
+            return found
 
     def _check(self, only: tuple[str, ...], workers: int, console: Console) -> None:
         """Everything that can be wrong before a database is touched or a trial started."""

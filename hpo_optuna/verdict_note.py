@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from optuna.study import Study
 
-from .matrix import FINGERPRINT, PLANNED, PlannedStudy
-from .notes import describe
+from .looks import events
+from .matrix import PlannedStudy, note_text
 from .verdict import Verdict
 
 
 def note_verdict(studies: Sequence[PlannedStudy], verdict: Verdict) -> None:
-    """Put the verdict under each study's note of the plan; nothing is written where it stands there already."""
+    """Put the verdict into each study's note; nothing is written where it stands there already."""
+    entries = events([opened.record() for opened in studies])
     for opened in studies:
-        attrs = opened.study.user_attrs
-        note = f"{describe(attrs[FINGERPRINT], attrs[PLANNED])}\n{verdict.markdown()}"
+        note = note_text(opened, entries, verdict.markdown())
         if note != _note(opened.study):
             from optuna_dashboard import save_note  # imports for seconds
 

@@ -1,48 +1,30 @@
 """The report in a real browser: every figure is drawn, nothing goes wrong, nothing leaves the machine."""
 
-import shutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import toy_comparison as toy
+from browsing import chromium, needs_chromium, open_page
 
-from hpo_optuna.report import write_report
+from hpo_optuna.report import write_across, write_report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    with playwright.sync_playwright() as tool:
-        chromium = tool.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield chromium
-        chromium.close()
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def shown(browser, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     storage = toy.toy_comparison(replicates=3, trials=10)
     path, *_ = write_report(storage, "toy", tmp_path_factory.mktemp("browser") / "with 'quotes' & spaces.html")
-    return open_page(browser, path)
-
-
-def open_page(browser, path: Path, **options: object) -> SimpleNamespace:
-    page = browser.new_page(**options)
-    page.set_default_timeout(120_000)  # a loaded machine draws a large page slowly
-    seen = SimpleNamespace(page=page, errors=[], requests=[])
-    page.on("pageerror", lambda error: seen.errors.append(str(error)))
-    page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: seen.requests.append(request.url))
-    page.goto(path.as_uri())
-    return seen
+    return open_page(browser, path.as_uri())
 
 
 def test_every_figure_is_drawn_without_an_error_or_a_request(shown: SimpleNamespace) -> None:
@@ -92,8 +74,40 @@ def test_paper_is_white_also_where_the_screen_is_dark(shown: SimpleNamespace) ->
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_only_downwards(browser, tmp_path: Path, scheme: str) -> None:
     path, *_ = write_report(toy.toy_comparison(replicates=1, trials=10), "toy", tmp_path / "r.html")
-    shown = open_page(browser, path, viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    shown = open_page(browser, path.as_uri(), viewport={"width": 390, "height": 800}, color_scheme=scheme)
     shown.page.evaluate("drawVisible()")
     assert shown.page.evaluate("document.documentElement.scrollWidth") == 390
     assert shown.errors == []
     shown.page.close()
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page over three tasks."""
+    plans = ["first-task", "second-task", "a-task-with-quite-a-long-name-of-its-own"]
+    storage = None
+    for plan in plans:
+        storage = toy.toy_comparison(storage, plan=plan, replicates=3, trials=10)
+    assert storage is not None
+    path, *_ = write_across(storage, plans, tmp_path_factory.mktemp("tasks") / "tasks.html")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_a_page_over_tasks_is_drawn_on_every_screen(browser, tasks: Path, width: int, scheme: str) -> None:
+    shown = open_page(browser, tasks.as_uri(), viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = shown.page
+    page.evaluate("drawVisible()")
+    diagram = page.locator('[data-figure="critical-difference"]')
+    assert diagram.locator(".main-svg").count() > 0
+    for words in ("critical difference", "grid", "random", "pso"):
+        assert words in diagram.text_content()
+    labels = diagram.locator(".textpoint").filter(has_text=re.compile(r"\S"))
+    boxes = [diagram.bounding_box(), *(text.bounding_box() for text in labels.all())]
+    assert len(boxes) == 5
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes), "its labels stand on the screen"
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert shown.errors == []
+    assert [url for url in shown.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    page.close()

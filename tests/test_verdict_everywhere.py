@@ -3,17 +3,31 @@
 import json
 
 import toys
+from optuna.storages import InMemoryStorage
 from optuna_dashboard._note import get_note_from_system_attrs
 
 from hpo_optuna import Budget, HyperparameterOptimizer
 from hpo_optuna.notes import markdown
 from hpo_optuna.storage import open_storage
+from hpo_optuna.tasks import FinalScore
 
 SAMPLERS = {name: toys.SAMPLERS[name] for name in ("random", "pso")}
 
 
-def notes(url: str) -> list[dict]:
-    storage = open_storage(url, create=False)
+class Exam:
+    """The bowl with a test split."""
+
+    fingerprint = {}  # noqa: RUF012 -- a constant of this toy
+
+    def __call__(self, config, *, seed):
+        yield from toys.bowl(config, seed=seed)
+
+    def finalize(self, config, *, seed, directory):
+        return FinalScore(accuracy=0.5, loss=1.0, path=directory / "model.pt")
+
+
+def notes(place) -> list[dict]:
+    storage = open_storage(place, create=False) if isinstance(place, str) else place
     ids = [s._study_id for s in storage.get_all_studies()]
     return [get_note_from_system_attrs(storage.get_study_system_attrs(study), None) for study in ids]
 
@@ -45,3 +59,17 @@ def test_a_note_is_written_when_it_changes_and_only_then(tmp_path) -> None:
     assert notes(url) == before
     toys.run(toys.plan(samplers=SAMPLERS, replicates=2, budget=Budget(trials=4)), url)
     assert all("Exploratory" in note["body"] for note in notes(url))
+
+
+def test_the_note_keeps_the_verdict_when_winners_are_tested_and_the_test_when_the_plan_is_run_again(tmp_path) -> None:
+    storage = InMemoryStorage()
+    plan = toys.plan(task=Exam(), samplers=SAMPLERS, budget=Budget(trials=2))
+    hpo = HyperparameterOptimizer(plan, storage)
+    hpo.run(progress=False)
+    hpo.finalize(tmp_path / "models", seeds=1, progress=False)
+    tested = notes(storage)
+    for note in tested:
+        heads = [line for line in note["body"].splitlines() if line.startswith("### ")]
+        assert heads == ["### The plan", "### The space", "### The verdict", "### The test set"]
+    hpo.run(progress=False)
+    assert notes(storage) == tested
