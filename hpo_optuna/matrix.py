@@ -28,6 +28,7 @@ from .plan import ComparisonPlan, corners, sampler_seed
 from .records import REFERENCE, StudyRecord, read, study_name, study_record
 from .registry import make_sampler
 from .stopwatch import TimedSampler
+from .summary import PLANNED_SAMPLERS
 from .units import unit_of
 
 FINGERPRINT, PLANNED, PROVENANCE, EXTENDED = "fingerprint", "planned", "provenance", "extended"
@@ -157,7 +158,7 @@ def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:
         Whether this reopened a plan that a look at the test set had closed.
     """
     planned = {"trials": plan.budget.trials, "epochs": plan.budget.epochs, "replicates": plan.replicates}
-    if _was_finished(plan, studies) and any(s.study.user_attrs.get(PLANNED) != planned for s in studies):
+    if _was_finished(plan, studies) and any(_grows(s.study.user_attrs, plan, planned) for s in studies):
         for opened in studies:
             opened.study.set_user_attr(EXTENDED, True)
     reopened = _reopened(plan, studies, planned)
@@ -173,6 +174,8 @@ def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:
             opened.study.set_user_attr(PROVENANCE, [*attrs.get(PROVENANCE, []), here])
         if plan.reference is not None and attrs.get(REFERENCE) != list(plan.reference):
             opened.study.set_user_attr(REFERENCE, list(plan.reference))
+        if attrs.get(PLANNED_SAMPLERS) != list(plan.samplers):
+            opened.study.set_user_attr(PLANNED_SAMPLERS, list(plan.samplers))
         if attrs.get(PLANNED) != planned:
             opened.study.set_user_attr(PLANNED, planned)
             write_note(opened)
@@ -210,6 +213,11 @@ def note_text(opened: PlannedStudy, entries: Sequence[Event] = (), verdict: str 
         metric = (opened.study.metric_names or ["score"])[0]
         parts.append(note(record, entries, unit_of(metric, [record.best.value if record.best else None])))
     return "\n".join(parts)
+
+
+def _grows(attrs: Mapping[str, Any], plan: ComparisonPlan, planned: Mapping[str, Any]) -> bool:
+    """Whether a study is new, or is asked for more than before, or gets a rival that its plan did not have."""
+    return attrs.get(PLANNED) != planned or not set(plan.samplers) <= set(attrs.get(PLANNED_SAMPLERS, plan.samplers))
 
 
 def _was_finished(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:

@@ -12,6 +12,8 @@ from optuna.storages import BaseStorage
 from .errors import UserError
 from .records import StudyRecord, parse_name, read
 
+PLANNED_SAMPLERS = "planned_samplers"  # a study's attribute: the labels of all samplers of its plan
+
 
 def load(storage: BaseStorage, plan: str) -> tuple[StudyRecord, ...]:
     """Records of the plan's studies.
@@ -105,6 +107,12 @@ def planned_replicates(records: Sequence[StudyRecord]) -> int:
     """Replicates that the plan asks for, as of its last run; those that there are, if none says."""
     stated = [int((r.attrs.get("planned") or {}).get("replicates") or 0) for r in records]
     return max([*stated, 0]) or len({r.replicate for r in records})
+
+
+def missing_samplers(records: Sequence[StudyRecord]) -> tuple[str, ...]:
+    """Samplers of the plan, as of its last run, that have no study yet: ``--only`` leaves some for later."""
+    stated = dict.fromkeys(name for r in records for name in r.attrs.get(PLANNED_SAMPLERS) or ())
+    return tuple(name for name in stated if name not in labels(records))
 
 
 def labels(records: Sequence[StudyRecord]) -> tuple[str, ...]:

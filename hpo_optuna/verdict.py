@@ -26,7 +26,7 @@ from .notes import budget_words, markdown
 from .power import detectable, replicates_needed
 from .records import StudyRecord
 from .statistics import least_pairs
-from .summary import labels, planned_replicates
+from .summary import labels, missing_samplers, planned_replicates
 from .units import Unit, counted, listed
 
 Status: TypeAlias = Literal["difference", "equivalent", "no-difference", "preliminary"]
@@ -95,7 +95,7 @@ def judge(records: Sequence[StudyRecord], unit: Unit, margin: float | None = Non
     )
     extended = any(r.attrs.get(EXTENDED) for r in records)
     planless = shared_trials(records) is not None
-    missing = _missing(records, len(whole), planned)
+    missing = _missing(records, len(whole), planned, () if picked else missing_samplers(records))
     if missing:
         status: Status = "preliminary"
         sentence, notes = missing, _so_far(records, unit)
@@ -108,9 +108,13 @@ def judge(records: Sequence[StudyRecord], unit: Unit, margin: float | None = Non
 
 
 def is_finished(records: Sequence[StudyRecord]) -> bool:
-    """Whether every planned replicate of every sampler has spent its budget: the moment of the verdict."""
+    """Whether every planned replicate of every planned sampler has spent its budget: the moment of the verdict."""
     planned, names = planned_replicates(records), [r.label for r in records]
-    return all(is_done(r) for r in records) and all(names.count(name) >= planned for name in labels(records))
+    return (
+        not missing_samplers(records)
+        and all(is_done(r) for r in records)
+        and all(names.count(name) >= planned for name in labels(records))
+    )
 
 
 EXTENDED_PLAN = (
@@ -123,8 +127,11 @@ PICKED = (
 )
 
 
-def _missing(records: Sequence[StudyRecord], done: int, planned: int) -> str:
+def _missing(records: Sequence[StudyRecord], done: int, planned: int, absent: Sequence[str]) -> str:
     """Why there can be no verdict yet; empty when there can."""
+    if absent:
+        verb = "has" if len(absent) == 1 else "have"
+        return f"Preliminary: {listed(absent)} of the plan {verb} not run yet; no verdict before all samplers have."
     if len(labels(records)) < 2:
         return "Preliminary: only one sampler has run, so there is nothing to compare."
     shared = shared_trials(records)

@@ -73,3 +73,25 @@ def test_the_note_keeps_the_verdict_when_winners_are_tested_and_the_test_when_th
         assert heads == ["### The plan", "### The space", "### The verdict", "### The test set"]
     hpo.run(progress=False)
     assert notes(storage) == tested
+
+
+def test_samplers_run_one_after_the_other_are_one_plan_and_judged_when_all_have_run(tmp_path) -> None:
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    plan = toys.plan(replicates=2, budget=Budget(trials=3))
+    hpo = HyperparameterOptimizer(plan, url)
+    first = hpo.run(only=["random", "pso"], progress=False).verdict
+    assert first is not None
+    assert first.sentence == ("Preliminary: grid of the plan has not run yet; no verdict before all samplers have.")
+    last = hpo.run(progress=False).verdict
+    assert last is not None
+    assert (last.status != "preliminary", last.exploratory, last.done) == (True, False, 2)
+
+
+def test_a_sampler_that_the_plan_gets_after_its_end_makes_it_exploratory(tmp_path) -> None:
+    url = f"sqlite:///{tmp_path}/hpo.db"
+    toys.run(toys.plan(samplers=SAMPLERS, replicates=2, budget=Budget(trials=3)), url)
+    hpo = HyperparameterOptimizer(toys.plan(replicates=2, budget=Budget(trials=3)), url)
+    hpo.run(only=["random"], progress=False)  # not even by way of a run that adds nothing yet
+    verdict = hpo.run(progress=False).verdict
+    assert verdict is not None
+    assert verdict.exploratory
