@@ -183,11 +183,14 @@ def difference_table(verdict: Verdict, unit: Unit) -> Html:
         rows.append(row + ([_p(value) for value in tests] if final else []))
     table = page.table(head, rows, numeric=range(1, len(head)))
     speeds = [page.paragraph(words) for p in verdict.pairs if (words := speed_words(p, verdict.speed_axis))]
+    if len(speeds) > MANY_PAIRS:
+        speeds = [page.folded(f"The speed-ups of {len(speeds)} pairs in words", page.join(*speeds))]
     if not final:
         speeds.append(page.paragraph(NO_TESTS, "soft"))
     return page.join(table, *speeds)
 
 
+MANY_PAIRS = 10  # of five samplers; nine have 36
 NO_TESTS = (
     "No tests yet: they are made once, at the planned replicates and budget. "
     "Testing at every look finds what is not there."

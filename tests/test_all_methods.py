@@ -82,3 +82,6 @@ def test_one_page_has_a_verdict_over_all_nine(ended, tmp_path: Path):
     assert facts["verdict"]["sentence"] in text
     assert list(facts["curves"]["trials"]["best"]) == labels
     assert "It could not be drawn" not in text
+    said = [p["speed_words"] for p in facts["verdict"]["pairs"] if p["speed_words"]]
+    assert len(said) > 10
+    assert f"<summary>The speed-ups of {len(said)} pairs in words</summary>" in text

@@ -158,3 +158,12 @@ def test_the_verdict_is_a_note_for_the_dashboard() -> None:
 )
 def test_only_shares_of_something_right_are_percent(metric: str, values: list[float], written: str) -> None:
     assert unit_of(metric, values).score(values[0]) == written
+
+
+def test_two_replicates_of_nine_samplers_are_told_to_be_too_few_and_not_to_see_hundreds_of_points() -> None:
+    draw = np.random.default_rng(1)
+    nine = {f"s{i}": [float(v) for v in 0.9 + draw.normal(0, 0.005, size=2)] for i in range(9)}
+    few = judge(comparison(nine), PERCENT)
+    assert "2 replicates are too few to find any difference in four of five such comparisons." in few.notes
+    enough = judge(comparison({"random": scores(0.60, 0), "pso": scores(0.60, 1)}), PERCENT)
+    assert any(note.startswith("8 replicates find a difference of 0.") for note in enough.notes)
