@@ -31,6 +31,8 @@ from .tasks.task import Diverged
 TAG = 0xF1  # keeps these seeds apart from the search's, which have no fourth word
 FINISHED = "the plan is finished"  # why the test set is opened for the first time
 
+NO_ARTIFACTS = "artifacts lie beside an SQLite file, and this database is none, so the dashboard lists no models."
+
 
 def finalize(
     plan: ComparisonPlan,
@@ -77,7 +79,10 @@ def finalize(
         raise UserError(f"another look at the test set needs a reason in words (--again REASON), got {again!r}.")
     with _alone(artifacts):
         _open(plan, studies, seeds, again, tell)
-        return tuple(_finalize_study(plan, opened, directory, seeds, artifacts, tell) for opened in studies)
+        found = tuple(_finalize_study(plan, opened, directory, seeds, artifacts, tell) for opened in studies)
+    if artifacts is None:
+        tell(f"The models lie in {directory}; {NO_ARTIFACTS}")
+    return found
 
 
 @contextmanager

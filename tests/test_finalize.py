@@ -205,3 +205,8 @@ def test_lenet5_on_digits_is_finalized_from_the_command_line(tmp_path, monkeypat
     models = sorted(p.relative_to(tmp_path / "models").parts for p in (tmp_path / "models").rglob("model.pt"))
     assert [m[1] for m in models] == ["grid", "pso", "random"]
     assert LeNet5Task().score_name == "validation accuracy"
+
+
+def test_a_database_without_a_folder_beside_it_says_where_the_models_are(tmp_path, capsys):
+    finish_one(Exam(), InMemoryStorage(), trials=2).finalize(tmp_path, seeds=1)
+    assert f"The models lie in {tmp_path}; artifacts lie beside an SQLite file" in capsys.readouterr().out
