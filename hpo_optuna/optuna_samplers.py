@@ -23,6 +23,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler,
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from .cma_state import guarded
 from .records import read_trials
 
 _RELATIVE = 0  # purpose of random numbers; independent draws have a hash of the parameter's name
@@ -179,8 +180,7 @@ class CMAES(PerTrialSampler, CmaEsSampler):
         search_space: accepted as by every sampler; the space is read from the trials.
         seed: a non-negative integer; None derives one from the study.
         n_startup_trials: complete trials before the strategy starts, at least 0.
-        popsize: trials of a generation, at least 4 (with 3, cmaes divides by zero); None: 4 + 3 log(number of
-            parameters).
+        popsize: trials of a generation, at least 4; None: 4 + 3 log(number of parameters).
         consider_pruned_trials: learn from pruned trials' last scores too (experimental in Optuna, as are the rest).
         use_separable_cma: a diagonal covariance matrix, for many parameters.
         with_margin: keep integers and steps from settling on one value too early.
@@ -215,6 +215,9 @@ class CMAES(PerTrialSampler, CmaEsSampler):
             "warn_independent_sampling": False,
         }
         self._configure(_seed(seed), options)
+
+    def build(self, seed: int) -> BaseSampler:
+        return guarded(super().build(seed))
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
