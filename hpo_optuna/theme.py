@@ -82,6 +82,7 @@ function template() {
     hoverlabel: {bgcolor: css("--panel"), font: {color: css("--ink")}, align: "left"},
     margin: {l: 56, r: 16, t: 34, b: 48}, hovermode: "closest",
     legend: {orientation: "h", x: 0, y: 1.02, yanchor: "bottom"},
+    modebar: {bgcolor: "rgba(0,0,0,0)", color: css("--line"), activecolor: css("--soft")},
     sliderdefaults: {bgcolor: css("--panel"), bordercolor: css("--line"), activebgcolor: css("--line")},
     updatemenudefaults: {bgcolor: css("--panel"), bordercolor: css("--line"), font: {color: css("--ink")}}}};
 }
