@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
@@ -16,6 +17,7 @@ from .records import ENDED, ENGINE_KEYS, ERROR, WORKER, history
 
 UNCLAIMED_SECONDS = 20.0  # a worker signs a trial milliseconds after it is created, seconds on a starving machine
 GRACE_SECONDS = 120.0  # of silence, after which another host's worker is dead; a heartbeat comes every 30
+Beats: TypeAlias = dict[int, tuple[datetime | None, float]]  # of each RUNNING trial: the last one, and its age
 MAX_DEATHS = 10  # a trial whose workers die this often (out of memory, say) has failed
 
 
@@ -88,6 +90,7 @@ class Sweeper:
             clear, its index is unknown, and so is the next one's.
         """
         ready, changed = True, False
+        beats: Beats | None = None  # asked for once, and only where somebody may be silent
         for trial in (t for t in trials if t.state == TrialState.RUNNING):
             worker = trial.user_attrs.get(WORKER)
             if worker is None:
@@ -97,12 +100,15 @@ class Sweeper:
                 reason = "its worker died before it signed the trial"
             elif worker == this_process() or is_dead(worker):  # a worker that sweeps is running no trial
                 reason = f"its worker died (process {worker['pid']} on {worker['host']})"
-            elif not is_awake(worker) and self._silent(study, trial):
+            elif is_awake(worker):
+                continue
+            else:
+                beats = self._beats(study) if beats is None else beats
+                if not self._silent(trial, beats):
+                    continue
                 reason = (
                     f"its worker was silent for {GRACE_SECONDS:.0f} s (process {worker['pid']} on {worker['host']})"
                 )
-            else:
-                continue
             end_dead_trial(study, trial, reason)
             changed = True
         return ready, changed
@@ -111,14 +117,18 @@ class Sweeper:
         """Seconds since this process first saw ``trial`` with its present ``sign`` of life."""
         return self._clock() - self._since.setdefault((trial._trial_id, sign), self._clock())
 
-    def _silent(self, study: Study, trial: FrozenTrial) -> bool:
+    @staticmethod
+    def _beats(study: Study) -> Beats:
         storage = patient(study._storage)
         if storage is None:
-            return False  # no database, no other process
+            return {}  # no database, no other process
         trouble = storage.patience.trouble
         if trouble is not None and time.monotonic() - trouble < GRACE_SECONDS:
-            return False  # while the database was away, nobody could give a sign of life
-        if trial._trial_id not in (beats := storage.heartbeats(study._study_id)):
+            return {}  # while the database was away, nobody could give a sign of life
+        return storage.heartbeats(study._study_id)
+
+    def _silent(self, trial: FrozenTrial, beats: Beats) -> bool:
+        if trial._trial_id not in beats:
             return False  # it has ended
         beat, age = beats[trial._trial_id]
         # By our own clock too: it may have died before its first heartbeat, and the database's clock may be set back.

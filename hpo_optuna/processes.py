@@ -19,6 +19,10 @@ def this_process() -> Process:
     return {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=this_process.cache_clear)  # a child that is forked is another process
+
+
 def _started(pid: int) -> float | None:
     try:
         return round(psutil.Process(pid).create_time() - psutil.boot_time(), 2)

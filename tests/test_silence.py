@@ -10,6 +10,7 @@ import toys
 from hpo_optuna import Budget, deaths
 from hpo_optuna.deaths import GRACE_SECONDS, MAX_DEATHS, UNCLAIMED_SECONDS, Sweeper
 from hpo_optuna.matrix import open_studies
+from hpo_optuna.patient import PatientStorage
 from hpo_optuna.processes import this_process
 from hpo_optuna.records import WORKER, read_trials
 from hpo_optuna.storage import open_storage
@@ -123,3 +124,14 @@ def test_a_trial_whose_workers_keep_dying_fails_with_the_reason_and_the_study_go
     failed = [t for t in study if t.failed]
     assert [(t.index, t.error) for t in failed] == [(0, f"its worker died {MAX_DEATHS} times; out of memory?")]
     assert [t.index for t in study.finished] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_crowd_of_other_hosts_is_judged_by_one_look_at_their_heartbeats(tmp_path, monkeypatch):
+    watch = Watch(tmp_path)
+    for _ in range(4):
+        trial = watch.storage.create_new_trial(watch.study._study_id)
+        watch.storage.set_trial_user_attr(trial, WORKER, ELSEWHERE)
+    looks, look = [], PatientStorage.heartbeats
+    monkeypatch.setattr(PatientStorage, "heartbeats", lambda *args: looks.append(args) or look(*args))
+    assert watch.states() == ["RUNNING"] * 5
+    assert len(looks) == 1

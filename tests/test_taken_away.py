@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import optuna
 import pytest
 import toys
@@ -76,3 +80,16 @@ def test_processes_are_told_apart_by_host_pid_and_start():
     assert is_dead({**me, "started": me["started"] - 100}), "the pid was given to another process"
     assert is_dead({**me, "pid": 2**22 + 1})
     assert not is_dead({**me, "host": "elsewhere", "pid": 2**22 + 1}), "only heartbeats judge other hosts"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_a_forked_worker_is_not_taken_for_its_parent():
+    code = (
+        "import os\n"
+        "from hpo_optuna.processes import this_process\n"
+        "mine = this_process()\n"
+        "if child := os.fork():\n"
+        "    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "os._exit(0 if this_process()['pid'] == os.getpid() != mine['pid'] else 1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
