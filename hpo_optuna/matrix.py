@@ -151,18 +151,30 @@ def _open(
     return PlannedStudy(study, label, replicate)
 
 
-def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:
+REOPENED = (
+    "finalize had closed this plan, and it is reopened now: that is on record, and what comes of it is exploratory. "
+    "Its test set stays locked; another look takes `hpo-optuna finalize --again REASON`."
+)
+
+
+def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> list[str]:
     """Write on each study what was planned, by whom it is run, and a note for the dashboard; only what changed.
 
     Returns:
-        Whether this reopened a plan that a look at the test set had closed.
+        What the user is told: that a plan is reopened which a look at the test set had closed, or that other bits follow.
     """
     planned = {"trials": plan.budget.trials, "epochs": plan.budget.epochs, "replicates": plan.replicates}
     if _was_finished(plan, studies) and any(_grows(s.study.user_attrs, plan, planned) for s in studies):
         for opened in studies:
             opened.study.set_user_attr(EXTENDED, True)
-    reopened = _reopened(plan, studies, planned)
+    said = [REOPENED] if _reopened(plan, studies, planned) else []
     here = provenance(plan)
+    before = {run.get("precision") for s in studies for run in s.study.user_attrs.get(PROVENANCE, [])} - {None}
+    if "precision" in here and before - {here["precision"]}:
+        said.append(
+            f"These studies were begun in {' and '.join(sorted(before))}; this machine computes in {here['precision']}: "
+            "the same configuration and seed give slightly other scores here."
+        )
     metric = metric_names(plan.task, len(plan.directions))
     for opened in studies:
         if opened.study.metric_names != metric:
@@ -179,7 +191,7 @@ def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> bool:
         if attrs.get(PLANNED) != planned:
             opened.study.set_user_attr(PLANNED, planned)
             write_note(opened)
-    return reopened
+    return said
 
 
 def _reopened(plan: ComparisonPlan, studies: list[PlannedStudy], planned: Mapping[str, Any]) -> bool:

@@ -37,12 +37,6 @@ if TYPE_CHECKING:
     from .verdict import Verdict
 
 
-REOPENED = (
-    "finalize had closed this plan, and it is reopened now: that is on record, and what comes of it is exploratory. "
-    "Its test set stays locked; another look takes `hpo-optuna finalize --again REASON`."
-)
-
-
 class HyperparameterOptimizer:
     """Compares samplers by a plan, with everything that matters in one database.
 
@@ -112,8 +106,8 @@ class HyperparameterOptimizer:
         with quiet_optuna():  # what it would say is in the database: failures with their tracebacks
             storage = self._open(create=True)
             studies = open_studies(self.plan, storage, only)
-            if annotate(self.plan, studies):
-                console.print(REOPENED, highlight=False)
+            for line in annotate(self.plan, studies):
+                console.print(line, highlight=False)
             if cluster is not None:
                 cluster.prepare(order)
             stop = Stop()

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 Array: TypeAlias = NDArray[np.float64]
+
+TIES: Final = 5  # so many equal differences, and no fewer, may show that two samplers are equivalent
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,10 @@ def equivalence(a: Array, b: Array, margin: float) -> float:
     """p of two one-sided t-tests: small where the mean difference lies within +-``margin``.
 
     Schuirmann, J. Pharmacokin. Biopharm. 15:657 (1987). At level alpha the same as the 1 - 2 alpha interval lying
-    within the margin. NaN below two pairs.
+    within the margin. NaN below two pairs, and below five that do not differ among each other: two ties are no proof.
     """
     d = paired_difference(a, b)
-    if d.n < 2 or np.isnan(d.p):
+    if d.n < 2 or np.isnan(d.p) or (d.sd == 0 and d.n < TIES):
         return float("nan")
     if d.sd == 0:
         return 0.0 if abs(d.mean) < margin else 1.0

@@ -11,7 +11,7 @@ from optuna.distributions import FloatDistribution
 from optuna.pruners import MedianPruner
 from optuna.storages import InMemoryStorage
 
-from hpo_optuna import Budget, SamplerSpec, UserError
+from hpo_optuna import Budget, HyperparameterOptimizer, SamplerSpec, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,3 +80,24 @@ def test_every_study_says_what_made_it():
     [provenance] = study.attrs["provenance"]
     assert provenance["optuna"] == optuna.__version__
     assert {"python", "platform", "commit", "dirty"} <= provenance.keys()
+
+
+def test_a_run_that_goes_on_in_another_precision_says_so(capsys):
+    storage = InMemoryStorage()
+
+    class Task:
+        precision = "float32"
+
+        def __call__(self, config, *, seed):
+            return toys.bowl(config, seed=seed)
+
+        def provenance(self):
+            return {"precision": self.precision}
+
+    task = Task()
+    plan = {"task": task, "samplers": {"pso": SamplerSpec("pso")}}
+    HyperparameterOptimizer(toys.plan(**plan, budget=Budget(trials=1)), storage).run()
+    assert "begun in" not in capsys.readouterr().out
+    task.precision = "bfloat16"
+    HyperparameterOptimizer(toys.plan(**plan, budget=Budget(trials=2)), storage).run()
+    assert "begun in float32; this machine computes in bfloat16" in " ".join(capsys.readouterr().out.split())

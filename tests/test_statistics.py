@@ -104,6 +104,11 @@ def test_there_is_no_band_below_three_replicates_nor_where_one_has_no_score() ->
     assert not np.isnan([mean[1], low[1]]).any()
 
 
+def test_two_ties_show_no_equivalence_and_five_do() -> None:
+    assert np.isnan(s.equivalence(np.ones(4), np.ones(4), 0.5))
+    assert s.equivalence(np.ones(5), np.ones(5), 0.5) == 0
+
+
 def test_ranks_are_shared_by_ties_and_last_without_a_score() -> None:
     values = np.array([[[3.0, 3.0]], [[3.0, 1.0]], [[np.nan, 2.0]]])
     assert s.average_ranks(values).tolist() == [[1.5, 1.0], [1.5, 3.0], [3.0, 2.0]]
