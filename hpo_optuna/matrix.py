@@ -161,7 +161,7 @@ def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> list[str]:
     """Write on each study what was planned, by whom it is run, and a note for the dashboard; only what changed.
 
     Returns:
-        What the user is told: that a plan is reopened which a look at the test set had closed, or that other bits follow.
+        What the user is told: that a plan closed by a look at the test set is reopened, or that other bits follow.
     """
     planned = {"trials": plan.budget.trials, "epochs": plan.budget.epochs, "replicates": plan.replicates}
     if _was_finished(plan, studies) and any(_grows(s.study.user_attrs, plan, planned) for s in studies):
@@ -172,8 +172,8 @@ def annotate(plan: ComparisonPlan, studies: list[PlannedStudy]) -> list[str]:
     before = {run.get("precision") for s in studies for run in s.study.user_attrs.get(PROVENANCE, [])} - {None}
     if "precision" in here and before - {here["precision"]}:
         said.append(
-            f"These studies were begun in {' and '.join(sorted(before))}; this machine computes in {here['precision']}: "
-            "the same configuration and seed give slightly other scores here."
+            f"These studies were begun in {' and '.join(sorted(before))}; this machine computes in "
+            f"{here['precision']}: the same configuration and seed give slightly other scores here."
         )
     metric = metric_names(plan.task, len(plan.directions))
     for opened in studies:
