@@ -34,9 +34,10 @@ from whole_study.pytorch_tutorial import C5, Pictures, TutorialNet
 
 from hpo_optuna.tasks import training
 from hpo_optuna.tasks.data import Split
+from hpo_optuna.tasks.device import bfloat16_unit
 from hpo_optuna.tasks.hyperparameters import complete
 from hpo_optuna.tasks.images import Images
-from hpo_optuna.tasks.training import begin, bfloat16_unit, train
+from hpo_optuna.tasks.training import begin, train
 
 WIDTHS = ((6, 16, 84), (16, 32, 128), (32, 64, 256))
 BATCH, PADDING, CLASSES = 128, 4, 10

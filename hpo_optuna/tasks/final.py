@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .data import open_split
+from .device import pick_device
 from .images import Images
 from .metrics import identity, metric_of
 from .model import load_model, save_model
 from .picture import STEPS
 from .task import FinalScore
-from .training import NETWORK, begin, evaluate, measured, pick_device, train
+from .training import NETWORK, begin, evaluate, measured, train
 
 if TYPE_CHECKING:
     from .lenet5 import LeNet5Task

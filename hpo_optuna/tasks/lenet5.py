@@ -185,8 +185,9 @@ class LeNet5Task:
     def _scores(self, config: Mapping[str, Any], seed: int) -> Generator[Score, None, None]:
         from .checkpoint import Checkpoint, checkpointed
         from .data import checkpoint_folder
+        from .device import pick_device
         from .folds import cross_validate
-        from .training import pick_device, scores
+        from .training import scores
 
         device, metric = pick_device(self.device), metric_of(self.metric)
         split, folds = self._search_folds()
@@ -239,7 +240,8 @@ class LeNet5Task:
     def _machine(self) -> dict[str, Any]:
         import torch
 
-        from .training import bfloat16_unit, pick_device, uses_bfloat16
+        from .device import bfloat16_unit, pick_device
+        from .training import uses_bfloat16
 
         device = pick_device(self.device)
         return {
