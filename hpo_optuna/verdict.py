@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from .statistics import least_pairs
 from .summary import labels, missing_samplers, planned_replicates
 from .units import Unit, counted, listed
 
+MANY_PAIRS: Final = 6  # beyond them the table is easier to read than sentences
 Status: TypeAlias = Literal["difference", "equivalent", "no-difference", "preliminary"]
 HALF_A_POINT = 0.005  # the default margin of an accuracy
 EXTENDED = "extended"  # a study's attribute: the plan was enlarged after it had been finished
@@ -190,6 +191,9 @@ def _answer(
             if name != leader and any(p.a == name for p in found)
         ]  # fmt: skip
         rest = [p for p in pairs if not p.differs]
+        if len(rest) > MANY_PAIRS:
+            notes.append(f"No difference found in the other {len(rest)} comparisons.")
+            rest = [p for p in rest if p.equivalent]
         notes += [f"No difference found between {p.a} and {p.b}{_within(p, unit, margin)}." for p in rest]
         return status, sentence, [*notes, *_tests(pairs, n)]
     if status == "equivalent" and margin is not None:

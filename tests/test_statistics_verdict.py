@@ -59,6 +59,14 @@ def test_of_three_samplers_each_pair_is_spoken_of() -> None:
     assert any(note.startswith("No difference found between") for note in verdict.notes)
 
 
+def test_of_six_samplers_the_pairs_without_a_difference_are_counted() -> None:
+    five = {name: [0.60 + e for e in np.random.default_rng(k).normal(0, 0.02, 8)] for k, name in enumerate("abcde")}
+    verdict = judge(comparison({**five, "pso": scores(0.80, 2)}), PERCENT)
+    assert all(f"than {name} by" in verdict.sentence for name in five)
+    others = [note for note in verdict.notes if note.startswith("No difference found")]
+    assert others == ["No difference found in the other 10 comparisons."]
+
+
 def test_equal_samplers_with_little_noise_are_equivalent_within_half_a_point() -> None:
     verdict = judge(comparison({"random": scores(0.60, 0, 12), "pso": scores(0.60, 1, 12)}), PERCENT)
     assert verdict.status == "equivalent"
