@@ -11,7 +11,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[parquet,notebook,postgres,ray,slurm]' --group lint --group test
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[parquet,notebook,postgres,ray,slurm]' --group lint --group test
 	touch $@
 
 demo: setup
@@ -31,8 +31,8 @@ docs: setup
 	$(BIN)/python docs/build_api.py
 
 bench: setup
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[bench-samplers]'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps mealpy==3.0.3
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[bench-samplers]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps mealpy==3.0.3
 	@for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
 
 soak: setup

@@ -233,9 +233,9 @@ class LeNet5Task:
 
     def provenance(self) -> dict[str, Any]:
         """Versions, device, precision and threads: what bits depend on and a fingerprint does not hold."""
-        import torchvision
+        from importlib.metadata import version  # importing torchvision takes seconds
 
-        return {"torchvision": torchvision.__version__, **self._machine()}
+        return {"torchvision": version("torchvision"), **self._machine()}
 
     def _machine(self) -> dict[str, Any]:
         import torch
