@@ -133,7 +133,7 @@ def checkpointed(folder: Path, key: Mapping[str, Any]) -> Iterator[Checkpoint | 
     except Timeout:
         yield None
         return
-    except (OSError, NotImplementedError) as error:
+    except OSError as error:
         warnings.warn(f"No checkpoints in {folder}: {error}", stacklevel=2)
         yield None
         return
