@@ -109,9 +109,8 @@ def write_across(
         "plans": [numbers(plan, records, units[plan], verdicts[plan]) for plan, records in groups.items()],
     }
     facts = {**_made(), **_finite(facts)}
-    title = f"Which optimizer? {listed(groups)}"
-    html = page.document(title, sections.verdict_box(across), parts, sections.footer(facts))
-    return _write(files, html, facts, [r for records in groups.values() for r in records])
+    every = [r for records in groups.values() for r in records]
+    return _write(files, listed(groups), sections.verdict_box(across), parts, facts, every)
 
 
 def _files(path: str | Path) -> list[Path]:
@@ -158,13 +157,9 @@ def _write_one(
         health_section.section(records, unit),
         sections.together(studies, records, unit),
         sections.each(studies, records, unit),
-        sections.compared(records),
-        methods(verdict),
-        sections.provenance(facts),
+        *_how(records, verdict, facts),
     ]
-    head = sections.header(verdict, records)
-    html = page.document(f"Which optimizer? {title}", head, parts, sections.footer(facts))
-    return _write(files, html, facts, records)
+    return _write(files, title, sections.header(verdict, records), parts, facts, records)
 
 
 def _write_fronts(
@@ -182,21 +177,29 @@ def _write_fronts(
         sections.curves(shares, unit),
         *sections.differences(verdict, unit),
         health_section.section(records, unit),
-        sections.compared(records),
-        methods(verdict),
-        sections.provenance(facts),
+        *_how(records, verdict, facts),
     ]
-    head = sections.header(verdict, shares)
-    html = page.document(f"Which optimizer? {title}", head, parts, sections.footer(facts))
-    return _write(files, html, facts, records)
+    return _write(files, title, sections.header(verdict, shares), parts, facts, records)
 
 
-def _write(files: Sequence[Path], html: str, facts: Mapping[str, Any], records: Sequence[StudyRecord]) -> list[Path]:
+def _how(records: Sequence[StudyRecord], verdict: Verdict, facts: Mapping[str, Any]) -> list[sections.Section]:
+    """The end of every page: how its answer was made."""
+    return [sections.compared(records), methods(verdict), sections.provenance(facts)]
+
+
+def _write(
+    files: Sequence[Path],
+    title: str,
+    head: str,
+    parts: Sequence[sections.Section],
+    facts: Mapping[str, Any],
+    records: Sequence[StudyRecord],
+) -> list[Path]:
     path, json_path, csv_path = files
     texts = {
         csv_path: trials_table(records).to_csv(index=False),
         json_path: json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        path: html,
+        path: page.document(f"Which optimizer? {title}", head, parts, sections.footer(facts)),
     }
     for file, text in texts.items():
         with replacing(file) as temporary:
