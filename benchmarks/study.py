@@ -1,6 +1,6 @@
 """Trials per hour of a whole study on SQLite: ours with one and with two workers, beside the tutorials' way.
 
-    python benchmarks/study.py                     # about three quarters of an hour on two idle cores
+    python benchmarks/study.py                     # about half an hour on two idle cores
     python benchmarks/study.py --quick             # about a minute, most of it imports: its ratios say nothing
     python benchmarks/study.py --data-dir DIR      # pictures of DIR/train/<class>/ instead of random ones
 

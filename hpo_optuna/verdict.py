@@ -244,7 +244,7 @@ def _reach(pairs: Sequence[Pair], unit: Unit, margin: float | None, n: int) -> l
         f"{counted(n, 'replicate')} find a difference of {unit.difference(sees)} in four of five such comparisons, and "
         "miss smaller ones more often."
     ]
-    if unit.points and sees > 1:  # of shares no difference is larger than the whole
+    if n < 3 or (unit.points and sees > 1):  # of shares no difference is larger than the whole
         words = [f"{counted(n, 'replicate')} are too few to find any difference in four of five such comparisons."]
     if margin:
         need = replicates_needed(sd, margin, alpha=alpha)
