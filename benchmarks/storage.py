@@ -1,6 +1,6 @@
 """Trials per second by storage and number of processes, with and without an open dashboard; and nothing is lost.
 
-    python benchmarks/storage.py            # 1, 2, 4, 8 and 16 processes, about ten minutes
+    python benchmarks/storage.py            # 1, 2, 4, 8 and 16 processes, some six minutes
     python benchmarks/storage.py --quick    # 1 and 4, fewer trials, one round
 
 A trial waits for 5 ms, as if it trained on a core of its own, so that the database is all there is to share: what one
